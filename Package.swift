@@ -1,0 +1,60 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Our own modules build with strict concurrency (Swift 6 mode) and without a warning.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+]
+
+func product(_ name: String, _ package: String) -> Target.Dependency {
+  .product(name: name, package: package)
+}
+
+let crypto = product("Crypto", "swift-crypto")
+let grpc: [Target.Dependency] = [
+  product("GRPCCore", "grpc-swift-2"),
+  product("GRPCProtobuf", "grpc-swift-protobuf"),
+  product("SwiftProtobuf", "swift-protobuf"),
+]
+let transport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
+let logging = product("Logging", "swift-log")
+let pureCores: [Target.Dependency] = ["Domain", "Metering", "Market", "Ledger", "Fees", "Consensus"]
+
+/// Documentation that lies beside its module.
+func readme(_ name: String) -> [String] { ["Consensus", "Storage"].contains(name) ? ["README.md"] : [] }
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(
+    name: name, dependencies: dependencies, exclude: readme(name), swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func benchmark(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies, path: "Tests/Benchmarks/\(name)",
+    swiftSettings: strict)
+}
+
+let package = Package(
+  name: "intertie",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+    .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
+  ],
+  targets: [
+    module("Domain", [crypto]),
+    tests("DomainTests", ["Domain", crypto]),
+    tests("TidyTests", []),
+  ]
+)

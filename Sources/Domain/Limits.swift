@@ -1,0 +1,65 @@
+/// Every bound on a queue, batch, block, table or field, by name.
+package enum Limits {
+  // Fields.
+  /// Largest price, µ¤ per kWh: 1,000,000 ¤/kWh.
+  package static let price: Int64 = 1_000_000_000_000
+  /// Largest order, Wh: 1 GWh.
+  package static let orderWattHours: Int64 = 1_000_000_000
+  /// Largest amount of any asset in one command or genesis line.
+  package static let amount: Int64 = 1_000_000_000_000_000_000
+  /// Largest power of a meter, mW: 4 MW, so that the energy of an hour fits 32 bits of mWh.
+  package static let meterPower: Int64 = 4_000_000_000
+  /// Largest energy of one meter in one interval, mWh: what 32 bits hold.
+  package static let intervalEnergy: Int64 = 4_294_967_295
+  /// Largest capacity of one storage unit, mWh: 1 TWh.
+  package static let storageCapacity: Int64 = 1_000_000_000_000_000
+  /// Largest power of one storage unit, mW.
+  package static let storagePower: Int64 = 1_000_000_000_000_000
+  /// All TSL that exist, in micro-tokens.
+  package static let storageTokens: Int64 = 1_000_000_000_000_000
+
+  // Encoded sizes, bytes.
+  /// A reading's payload.
+  package static let readingBytes = 256
+  /// A command's payload; a tariff of 96 intervals is the largest.
+  package static let commandBytes = 4096
+  /// One message on a stream: readings in a batch at their largest, and framing.
+  package static let messageBytes = 1 << 20
+
+  // Tables.
+  package static let accounts = 1 << 22
+  package static let meters = 1 << 20
+  package static let storageUnits = 1 << 16
+  package static let agents = 1 << 20
+  /// Orders that rest in the book, all accounts together.
+  package static let restingOrders = 1 << 22
+  /// Orders that one account may have resting.
+  package static let ordersPerAccount = 4096
+
+  // Batches and queues.
+  /// Readings in one message of a meter stream.
+  package static let readingsPerMessage = 2048
+  /// Batches under way on one stream before the node stops reading from it.
+  package static let batchesPerStream = 4
+  /// Commands in one submission.
+  package static let commandsPerSubmission = 256
+  /// Entries that wait for a block, all clients together.
+  package static let inboxEntries = 1 << 16
+  /// Entries in one block.
+  package static let blockEntries = 1 << 14
+  /// Bytes of one block's body.
+  package static let blockBytes = 4 << 20
+  /// Connections to one node at a time, and RPCs at a time on each.
+  package static let connections = 4096
+  package static let streamsPerConnection = 256
+  /// Streams that watch trades or the book.
+  package static let watchers = 1024
+  /// Events that wait for one slow watcher before it is cut off.
+  package static let watcherBacklog = 4096
+  /// Proofs that wait for the next attestation.
+  package static let proofRequests = 1024
+  /// Rows of one page of history.
+  package static let historyPage = 500
+  /// Price levels of one published side of the book.
+  package static let bookLevels = 50
+}
