@@ -54,7 +54,9 @@ let package = Package(
   ],
   targets: [
     module("Domain", [crypto]),
+    module("Fees", ["Domain"]),
     tests("DomainTests", ["Domain", crypto]),
+    tests("FeesTests", ["Fees", "Domain"]),
     tests("TidyTests", []),
   ]
 )
