@@ -54,8 +54,10 @@ let package = Package(
   ],
   targets: [
     module("Domain", [crypto]),
+    module("Metering", ["Domain"]),
     module("Fees", ["Domain"]),
     tests("DomainTests", ["Domain", crypto]),
+    tests("MeteringTests", ["Metering", "Domain"]),
     tests("FeesTests", ["Fees", "Domain"]),
     tests("TidyTests", []),
   ]
