@@ -56,9 +56,11 @@ let package = Package(
     module("Domain", [crypto]),
     module("Metering", ["Domain"]),
     module("Fees", ["Domain"]),
+    module("Storage", ["Domain", product("GRDB", "GRDB.swift")]),
     tests("DomainTests", ["Domain", crypto]),
     tests("MeteringTests", ["Metering", "Domain"]),
     tests("FeesTests", ["Fees", "Domain"]),
+    tests("StorageTests", ["Storage", "Domain", product("GRDB", "GRDB.swift")]),
     tests("TidyTests", []),
   ]
 )

@@ -1,0 +1,203 @@
+import Domain
+
+/// One record of the consensus journal: opaque to the store, kept in the order of writing.
+package struct StoredJournalRecord: Hashable, Sendable {
+  package var epoch: UInt64
+  package var view: UInt64
+  /// What `bytes` hold, as the consensus says.
+  package var kind: UInt8
+  package var bytes: [UInt8]
+
+  package init(epoch: UInt64, view: UInt64, kind: UInt8, bytes: [UInt8]) {
+    self.epoch = epoch
+    self.view = view
+    self.kind = kind
+    self.bytes = bytes
+  }
+}
+
+/// Everything that becomes durable together, in one transaction.
+package struct CommitBatch: Sendable {
+  /// Appended to the journal in this order.
+  package var journal: [StoredJournalRecord]
+  /// Journal records of views below this one go, this batch's own included.
+  package var journalFloor: UInt64?
+  /// Executed blocks, ascending and without a gap, the first right above the stored tip.
+  package var executed: [ExecutedBlock]
+  /// The state after a stored block (this batch's blocks included), or of the genesis at height 0.
+  package var snapshot: StoredSnapshot?
+
+  package init(
+    journal: [StoredJournalRecord] = [], journalFloor: UInt64? = nil,
+    executed: [ExecutedBlock] = [], snapshot: StoredSnapshot? = nil
+  ) {
+    self.journal = journal
+    self.journalFloor = journalFloor
+    self.executed = executed
+    self.snapshot = snapshot
+  }
+}
+
+/// A finalised block and everything that its execution gave.
+package struct ExecutedBlock: Sendable {
+  package var height: UInt64
+  /// SHA-256 of `header`.
+  package var hash: Digest
+  /// The canonical bytes of the header.
+  package var header: [UInt8]
+  package var body: [UInt8]
+  /// What proves the block final; opaque to the store.
+  package var finalization: [UInt8]
+  package var time: Timestamp
+  /// State root after the block.
+  package var stateRoot: Digest
+  package var receiptsRoot: Digest
+  /// One for every entry of the body, in its order.
+  package var receipts: [Receipt]
+  /// In the order in which they happened; the store numbers them.
+  package var trades: [PricedTrade]
+  /// In the order of posting; the store numbers and links them.
+  package var history: [HistoryLine]
+  /// The intervals that the block closed, ascending.
+  package var intervals: [IntervalRecord]
+  /// The meters' figures of these closes, in the order in which Metering gave them: first those
+  /// of the closed interval, then late corrections of older ones.
+  package var figures: [MeteredInterval]
+  /// Readings among the entries.
+  package var readings: Int
+
+  package init(
+    height: UInt64, hash: Digest, header: [UInt8], body: [UInt8], finalization: [UInt8],
+    time: Timestamp, stateRoot: Digest, receiptsRoot: Digest, receipts: [Receipt] = [],
+    trades: [PricedTrade] = [], history: [HistoryLine] = [], intervals: [IntervalRecord] = [],
+    figures: [MeteredInterval] = [], readings: Int = 0
+  ) {
+    self.height = height
+    self.hash = hash
+    self.header = header
+    self.body = body
+    self.finalization = finalization
+    self.time = time
+    self.stateRoot = stateRoot
+    self.receiptsRoot = receiptsRoot
+    self.receipts = receipts
+    self.trades = trades
+    self.history = history
+    self.intervals = intervals
+    self.figures = figures
+    self.readings = readings
+  }
+}
+
+/// A block's header and what the store keeps beside it for ever.
+package struct StoredHeader: Hashable, Sendable {
+  package var height: UInt64
+  package var hash: Digest
+  /// The canonical bytes of the header.
+  package var bytes: [UInt8]
+  package var finalization: [UInt8]
+  package var time: Timestamp
+  /// Roots after this node executed the block.
+  package var stateRoot: Digest
+  package var receiptsRoot: Digest
+  /// Entries of the body, each with a receipt.
+  package var entries: Int
+  /// Bytes of the body, also when it was pruned.
+  package var bodySize: Int
+}
+
+package struct StoredBlock: Hashable, Sendable {
+  package var head: StoredHeader
+  /// Nil once pruned.
+  package var body: [UInt8]?
+
+  package var height: UInt64 { head.height }
+  package var hash: Digest { head.hash }
+  /// The canonical bytes of the header.
+  package var header: [UInt8] { head.bytes }
+  package var finalization: [UInt8] { head.finalization }
+}
+
+/// The state at a height, cut into chunks that are stored once, however many snapshots share them.
+package struct StoredSnapshot: Hashable, Sendable {
+  /// The last block that the state includes; 0 for the genesis.
+  package var height: UInt64
+  package var stateRoot: Digest
+  package var chunks: [StateChunk]
+
+  package init(height: UInt64, stateRoot: Digest, chunks: [StateChunk]) {
+    self.height = height
+    self.stateRoot = stateRoot
+    self.chunks = chunks
+  }
+
+  /// Canonical list of the chunks: count, then name and digest of each.
+  package var manifest: [UInt8] {
+    var writer = CanonicalWriter(capacity: 64 * chunks.count)
+    writer.write(UInt32(chunks.count))
+    for chunk in chunks {
+      writer.write(chunk.name)
+      writer.write(chunk.digest)
+    }
+    return writer.bytes
+  }
+
+  /// SHA-256 of the manifest.
+  package var digest: Digest { Digest.sha256(manifest) }
+}
+
+/// A trade under its running number on this chain, from 1.
+package struct StoredTrade: Hashable, Sendable {
+  package var id: Int64
+  package var height: UInt64
+  /// Time of its block.
+  package var time: Timestamp
+  package var priced: PricedTrade
+
+  package init(id: Int64, height: UInt64, time: Timestamp, priced: PricedTrade) {
+    self.id = id
+    self.height = height
+    self.time = time
+    self.priced = priced
+  }
+}
+
+/// A line of history under its running number on this chain, from 1.
+package struct StoredHistoryLine: Hashable, Sendable {
+  package var id: Int64
+  /// The same account's line before this one; 0 for its first.
+  package var previous: Int64
+  package var height: UInt64
+  /// Time of its block.
+  package var time: Timestamp
+  package var line: HistoryLine
+
+  package init(id: Int64, previous: Int64, height: UInt64, time: Timestamp, line: HistoryLine) {
+    self.id = id
+    self.previous = previous
+    self.height = height
+    self.time = time
+    self.line = line
+  }
+}
+
+/// How much the store holds.
+package struct StoreCounts: Hashable, Sendable {
+  /// Height of the newest block; 0 when there is only the genesis.
+  package var height: UInt64
+  /// Blocks below this height have lost their bodies; 0 when none has.
+  package var prunedBelow: UInt64
+  /// Totals since genesis, pruned ones included.
+  package var entries: Int64
+  package var readings: Int64
+  package var trades: Int64
+  package var historyLines: Int64
+  package var corrections: Int64
+  package var intervals: Int64
+  /// Snapshots kept, and the chunks that they share.
+  package var snapshots: Int64
+  package var chunks: Int64
+  /// Bytes of the database file and of its write-ahead log.
+  package var databaseBytes: Int64
+  package var logBytes: Int64
+}
