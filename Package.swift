@@ -55,10 +55,12 @@ let package = Package(
   targets: [
     module("Domain", [crypto]),
     module("Metering", ["Domain"]),
+    module("Ledger", ["Domain"]),
     module("Fees", ["Domain"]),
     module("Storage", ["Domain", product("GRDB", "GRDB.swift")]),
     tests("DomainTests", ["Domain", crypto]),
     tests("MeteringTests", ["Metering", "Domain"]),
+    tests("LedgerTests", ["Ledger", "Domain"]),
     tests("FeesTests", ["Fees", "Domain"]),
     tests("StorageTests", ["Storage", "Domain", product("GRDB", "GRDB.swift")]),
     tests("TidyTests", []),

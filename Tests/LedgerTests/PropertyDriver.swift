@@ -1,0 +1,193 @@
+import Domain
+import Ledger
+import Testing
+
+/// Drives the ledger and its naive reference with the same random steps, and compares them.
+struct PropertyDriver {
+  let seed: UInt64
+  let genesis: Genesis
+  var random: SplitMix64
+  var ledger: LedgerCore
+  var naive: NaiveLedger
+  /// Genesis balances plus all lines of history so far, in the order of `purses`.
+  var told: [AccountID: [Int64]] = [:]
+  /// Kinds of the lines so far.
+  var kinds: Set<HistoryKind> = []
+  /// What the network fund got from trades, which has no lines.
+  var fees: Int64 = 0
+
+  init(seed: UInt64) throws {
+    self.seed = seed
+    random = SplitMix64(seed: seed)
+    let isPoor = random.chance(50)
+    genesis = World.genesis(
+      members: 6, money: isPoor ? 20_000 : 2_000_000, tsl: random.amount(0...3000),
+      utilityMoney: random.chance(50) ? 0 : 500_000,
+      feePermille: random.amount(0...20), areMembers: random.chance(50),
+      educationFund: random.amount(0...4_000), grant: 1_000)
+    ledger = try World.ledger(genesis)
+    naive = NaiveLedger(genesis, maximumHeld: World.maximumHeld)
+    for position in 0..<ledger.accountCount {
+      let account = ledger.account(AccountIndex(position))
+      told[account.id] = [
+        account.watt.raw, account.money.raw, account.tsl.raw, account.ect.raw,
+      ]
+    }
+    try compare("genesis")
+  }
+
+  mutating func run(steps: Int) throws {
+    for step in 0..<steps {
+      switch random.amount(0...9) {
+      case 0...4: try block("block \(step)")
+      case 5...6: try trades(covering: [:], "trades \(step)")
+      default: try close("close \(step)")
+      }
+      if random.chance(15) { try restart() }
+    }
+  }
+
+  // MARK: Blocks
+
+  private mutating func anyKey(orNew percent: Int = 0) -> AccountID {
+    if random.chance(percent) { return World.key(UInt64(random.amount(200...205))) }
+    return naive.keys[Int(random.amount(0...Int64(naive.keys.count - 1)))]
+  }
+
+  private mutating func anyBody(_ signer: AccountID) -> CommandBody {
+    let limit = random.amount(1...400_000)
+    switch random.amount(0...9) {
+    case 0...4:
+      let asset = Asset.allCases[Int(random.amount(0...3))]
+      let amount = random.amount(1...(asset == .watt ? 900_000 : asset == .money ? 30_000 : 500))
+      var to = anyKey(orNew: 20)
+      while to == signer { to = anyKey() }
+      return .transfer(to: to, asset: asset, amount: amount)
+    case 5: return World.buy(random.amount(1...200), at: limit)
+    case 6: return World.sell(random.amount(1...200), at: limit)
+    case 7: return .replace(OrderID(1), wattHours: random.amount(1...200), limit: Price(limit))
+    case 8: return .redeem(amount: Money(random.amount(1...50_000)))
+    default:
+      if random.chance(50) { return .issue(to: anyKey(orNew: 20), amount: Money(limit)) }
+      return .admitMember(World.key(UInt64(random.amount(200...205))))
+    }
+  }
+
+  private mutating func anyCommand() -> Command {
+    var signer = anyKey(orNew: 5)
+    let body = anyBody(signer)
+    if random.chance(80), let role = body.requiredSigner(genesis.roles) { signer = role }
+    let highest = naive.used[signer]?.max() ?? 0
+    let sequence =
+      random.chance(80)
+      ? highest + UInt64(random.amount(1...3))
+      : UInt64(random.amount(1...Int64(highest) + 1))
+    var command = World.command(genesis, signer, sequence, body)
+    if random.chance(2) { command.chain = .zero }
+    if random.chance(2) { command.expires = Timestamp(seconds: 5) }
+    return command
+  }
+
+  private mutating func block(_ label: String) throws {
+    let commands = (0..<Int(random.amount(0...8))).map { (entry: $0 + 3, command: anyCommand()) }
+    let watt = Dictionary(uniqueKeysWithValues: naive.keys.map { ($0, naive.sum($0, .watt)) })
+    let outcome = ledger.hold(commands, time: World.now)
+    var receipts: [PlacedReceipt] = []
+    var held: [Int64] = []
+    for (entry, command) in commands {
+      let (rejection, amount) = naive.run(command, time: World.now)
+      switch command.body {
+      case .place, .replace:
+        guard rejection == nil else { fallthrough }
+        held.append(amount)
+      default: receipts.append(PlacedReceipt(entry, Receipt(rejection: rejection)))
+      }
+    }
+    #expect(outcome.receipts == receipts, "seed \(seed), \(label)")
+    let instructed = outcome.book.map { instruction -> Int64 in
+      switch instruction {
+      case .place(_, _, _, let held), .replace(_, _, _, _, _, let held): held.raw
+      default: -1
+      }
+    }
+    #expect(instructed == held, "seed \(seed), \(label)")
+    let toldAccounts = Set(outcome.energy.map { ledger.account($0.account).id })
+    #expect(toldAccounts.count == outcome.energy.count, "seed \(seed), \(label)")
+    for line in outcome.energy {
+      #expect(line.balance.raw == naive.sum(ledger.account(line.account).id, .watt))
+    }
+    for key in naive.keys where naive.sum(key, .watt) != watt[key, default: 0] {
+      #expect(toldAccounts.contains(key), "seed \(seed), \(label)")
+    }
+    try compare(label)
+  }
+
+  // MARK: Trades
+
+  /// Random trades between who holds money and who holds energy; then random releases. `covering`
+  /// are shortfalls in mWh, of which trades burn what they cover.
+  @discardableResult
+  mutating func trades(covering open: [AccountID: Int64], _ label: String) throws
+    -> [AccountID: Int64]
+  {
+    var shortfalls = open
+    var priced: [PricedTrade] = []
+    for _ in 0..<random.amount(0...6) {
+      let buyers = naive.keys.filter { naive.sum($0, .held) > 0 }
+      let sellers = naive.keys.filter { naive.sum($0, .watt) >= 1000 }
+      guard let buyer = buyers.randomElement(using: &random),
+        let seller = sellers.randomElement(using: &random), buyer != seller
+      else { continue }
+      let covers = (shortfalls[buyer] ?? 0) >= 1000
+      let room =
+        covers ? shortfalls[buyer]! : World.maximumHeld.raw - naive.sum(buyer, .watt)
+      let most = min(naive.sum(seller, .watt), room) / 1000
+      guard most > 0 else { continue }
+      let released = random.amount(0...naive.sum(buyer, .held))
+      let pays = random.amount(0...released)
+      let gets = random.amount(0...pays)
+      let wattHours = random.amount(1...most)
+      guard let from = ledger.index(of: seller), let to = ledger.index(of: buyer) else { continue }
+      priced.append(
+        World.trade(
+          from: from, to: to, wattHours: wattHours, released: released, pays: pays, gets: gets,
+          coversShortfall: covers))
+      if covers { shortfalls[buyer]! -= wattHours * 1000 }
+      apply(priced[priced.count - 1])
+    }
+    var releases: [Release] = []
+    for key in naive.keys where random.chance(40) {
+      let amount = random.amount(0...naive.sum(key, .held))
+      guard let index = ledger.index(of: key) else { continue }
+      releases.append(Release(account: index, amount: Money(amount)))
+      naive.credit(amount, from: .account(key), purse: .held, to: key)
+    }
+    try ledger.settle(priced, releases: releases)
+    if open.isEmpty { try compare(label) }
+    return shortfalls
+  }
+
+  private mutating func apply(_ priced: PricedTrade) {
+    let buyer = ledger.account(priced.trade.buyer).id
+    let seller = ledger.account(priced.trade.seller).id
+    let change = priced.trade.released - priced.buyerPays
+    let hold = NaiveLedger.Holder.account(buyer)
+    naive.credit(change.raw, from: hold, purse: .held, to: buyer)
+    naive.credit(priced.sellerGets.raw, from: hold, purse: .held, to: seller)
+    naive.credit(priced.networkGets.raw, from: hold, purse: .held, to: naive.network)
+    fees += priced.networkGets.raw
+    naive.move(
+      .watt, priced.trade.wattHours * 1000, .account(seller),
+      priced.trade.coversShortfall ? .outside(.metering) : .account(buyer))
+  }
+
+  /// Through a snapshot and back.
+  private mutating func restart() throws {
+    let chunks = ledger.chunks()
+    var restored = try LedgerCore(
+      genesis: genesis, maximumHeld: World.maximumHeld, chunks: chunks)
+    #expect(restored.root() == ledger.root(), "seed \(seed)")
+    #expect(restored.chunks() == chunks, "seed \(seed)")
+    ledger = restored
+  }
+}
