@@ -57,11 +57,13 @@ let package = Package(
     module("Metering", ["Domain"]),
     module("Ledger", ["Domain"]),
     module("Fees", ["Domain"]),
+    module("Consensus", ["Domain"]),
     module("Storage", ["Domain", product("GRDB", "GRDB.swift")]),
     tests("DomainTests", ["Domain", crypto]),
     tests("MeteringTests", ["Metering", "Domain"]),
     tests("LedgerTests", ["Ledger", "Domain"]),
     tests("FeesTests", ["Fees", "Domain"]),
+    tests("ConsensusTests", ["Consensus", "Domain"]),
     tests("StorageTests", ["Storage", "Domain", product("GRDB", "GRDB.swift")]),
     tests("TidyTests", []),
   ]

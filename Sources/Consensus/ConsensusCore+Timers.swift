@@ -1,0 +1,100 @@
+import Domain
+
+extension ConsensusCore {
+  /// Δ, doubled for each nullified view in a row (rule 1).
+  var delta: Int64 { configuration.delta << Int64(min(nullified, ConsensusLimits.doublings)) }
+
+  /// Rules 1, 5 and 8: asks to skip a view whose time is over, and repeats that.
+  mutating func watch(_ now: Timestamp, _ effects: inout [Effect]) {
+    guard own != nil, !isAlone else { return }
+    let round = rounds[view]
+    guard round?.hasSigned(.nullify) != true else {
+      retry(now, &effects)
+      return
+    }
+    // Rule 5: a leader that nullified its own view will not propose in it.
+    let isGivenUp = round?.vote(.nullify, by: leader(of: view)) != nil
+    let deadline = deadline
+    if isGivenUp || deadline <= now {
+      nullify(view, now, &effects)
+    } else {
+      wake(at: deadline)
+    }
+  }
+
+  /// When this view's time is over: the leader's for a proposal, then everyone's to certify it.
+  private var deadline: Timestamp {
+    let since = reason(toPropose: false)
+    if let proposalSeen {
+      return Timestamp(microseconds: min(since, proposalSeen).microseconds + 3 * delta)
+    }
+    return isLeaderSilent ? since : Timestamp(microseconds: since.microseconds + 2 * delta)
+  }
+
+  /// The leader has sent no vote for a whole round of leaders while a quorum did (rule 1).
+  private var isLeaderSilent: Bool {
+    let leader = leader(of: view)
+    let count = UInt64(configuration.validators.count)
+    guard view > count, leader != own else { return false }
+    let since = view - count
+    return heard[Int(leader)] < since && heard.filter { $0 >= since }.count >= quorum
+  }
+
+  /// Rule 5: asks to skip a view, unless this node has signed its finalize.
+  mutating func nullify(_ view: UInt64, _ now: Timestamp, _ effects: inout [Effect]) {
+    let skipped = Subject.nullify(epoch: configuration.epoch, view: view)
+    guard cast(skipped, now, &effects) else { return }
+    if view == self.view { scheduleRetry(now) }
+  }
+
+  /// Rule 8: while a view that this node has nullified goes on, says so again.
+  private mutating func retry(_ now: Timestamp, _ effects: inout [Effect]) {
+    guard let retryAt, retryAt <= now else {
+      if let retryAt { wake(at: retryAt) } else { scheduleRetry(now) }
+      return
+    }
+    scheduleRetry(now)
+    recount(view, now, &effects)
+    for vote in rounds[view]?.own ?? [] where vote.subject.kind == .nullify {
+      tell(.vote(vote), &effects)
+    }
+    if let entry = entryCertificate {
+      // Rule 15: not to those who have shown that they are here or further.
+      for peer in peers where shown[Int(peer)] < view {
+        effects.append(.send(.certificate(entry), to: peer))
+      }
+    }
+    // What holds this node up may be that the others are further.
+    if fetchAt == nil { fetch(Lack(from: view, blocks: []), &effects) }
+  }
+
+  private mutating func scheduleRetry(_ now: Timestamp) {
+    let time = Timestamp(microseconds: now.microseconds + 3 * configuration.delta)
+    retryAt = time
+    wake(at: time)
+  }
+
+  /// Counts this node's own votes of a view again (rules 8 and 10).
+  mutating func recount(_ view: UInt64, _ now: Timestamp, _ effects: inout [Effect]) {
+    let isForgotten = configuration.planted.contains(.ownNullifyNotRecounted)
+    for vote in rounds[view]?.own ?? [] {
+      guard !isForgotten || vote.subject.kind != .nullify else { continue }
+      if rounds[view]?.vote(vote.subject.kind, by: vote.signer) == nil {
+        rounds[view]?.admit(vote)
+      }
+      tally(vote.subject, now, &effects)
+    }
+  }
+
+  /// The certificate that lets others enter this view.
+  var entryCertificate: Certificate? {
+    let before = view - 1
+    if before == floor.view { return floorFinalization }
+    let round = rounds[before]
+    return round?.nullification ?? round?.finalization ?? round?.notarization
+  }
+
+  var peers: [UInt16] {
+    (0..<UInt16(configuration.validators.count)).filter { $0 != own }
+  }
+}

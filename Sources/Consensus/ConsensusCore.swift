@@ -1,0 +1,145 @@
+import Domain
+
+/// Single-leader Simplex as input → effects. The rules are in this folder's README; each branch
+/// cites its own. No clock, no randomness: `now` comes in, and only signing draws on a key.
+package struct ConsensusCore: Sendable {
+  package let configuration: ConsensusConfiguration
+  /// The last finalised block; never goes back (rule 10).
+  package internal(set) var floor: ChainPoint
+  /// Of the floor, for those who lag; nil when its place in the chain was the proof.
+  var floorFinalization: Certificate?
+  package internal(set) var view: UInt64
+  /// The views above the floor in which something happened.
+  var rounds: [UInt64: Round] = [:]
+  /// Own place among the validators.
+  let own: UInt16?
+  var roots: OwnRoots
+  /// This node differs from the quorum or saw safety broken; it does nothing any more.
+  package internal(set) var isHalted = false
+
+  // Reasons for a block (rule 14): since when.
+  var workSince: Timestamp?
+  var proofWantedSince: Timestamp?
+  /// Newest final block with entries.
+  var contentHeight: UInt64 = 0
+  /// Highest height that a final header attests.
+  var attestedHeight: UInt64 = 0
+  /// When the newest block was executed.
+  var contentExecuted: Timestamp
+  /// Time of the newest certified block.
+  var lastGrowth: Timestamp
+
+  /// The view whose body was asked for and has not come yet.
+  var buildingView: UInt64?
+  var viewEntered: Timestamp
+  /// When the leader's proposal for this view came.
+  var proposalSeen: Timestamp?
+  /// When to send the own nullify again (rule 8).
+  var retryAt: Timestamp?
+  /// Nullified views in a row (rule 1).
+  var nullified: UInt64 = 0
+
+  // By validator.
+  /// The latest view of a vote.
+  var heard: [UInt64]
+  /// The latest view that it was seen to be in (rule 15).
+  var shown: [UInt64]
+  /// When a stale vote, and a fetch, were last answered (rules 8 and 11).
+  var outdated: [Timestamp?]
+  var answered: [Timestamp?]
+
+  /// When to ask for what is missing; nil while nothing is.
+  var fetchAt: Timestamp?
+  /// Requests so far: they go around.
+  var fetches: UInt64 = 0
+  /// Highest view of a certificate that was beyond the kept views.
+  var beyond: UInt64 = 0
+  /// Earliest time at which this step has to be followed by another.
+  var wake: Timestamp?
+
+  package init(configuration: ConsensusConfiguration, recovered: RecoveredConsensus) {
+    self.configuration = configuration
+    floor = recovered.floor
+    floorFinalization = recovered.finalization
+    view = recovered.floor.view + 1
+    roots = OwnRoots(recovered.attestation, before: recovered.header?.attested)
+    lastGrowth = recovered.floor.time
+    contentExecuted = recovered.floor.time
+    viewEntered = recovered.floor.time
+    let count = configuration.validators.count
+    own = configuration.own.flatMap { key in
+      configuration.validators.firstIndex(of: key.publicKey).map { UInt16($0) }
+    }
+    heard = Array(repeating: 0, count: count)
+    shown = Array(repeating: 0, count: count)
+    outdated = Array(repeating: nil, count: count)
+    answered = Array(repeating: nil, count: count)
+    if let header = recovered.header { mark(header) }
+    for record in recovered.journal where isKept(record.view) { restore(record) }
+    heard = Array(repeating: view, count: count)
+  }
+
+  package var quorum: Int {
+    let size = Quorum.size(of: configuration.validators.count)
+    return configuration.planted.contains(.quorumTooSmall) ? size - 1 : size
+  }
+
+  /// Round robin over the epoch's validators.
+  package func leader(of view: UInt64) -> UInt16 {
+    UInt16(view % UInt64(configuration.validators.count))
+  }
+
+  var leadsThisView: Bool { own == leader(of: view) }
+  /// One validator needs nobody: it sends, times and fetches nothing.
+  var isAlone: Bool { configuration.validators.count == 1 }
+
+  /// Whether something of this view can still be of use, and has room.
+  func isKept(_ view: UInt64) -> Bool {
+    view > floor.view && view - floor.view <= ConsensusLimits.views
+  }
+
+  package mutating func step(_ input: Input, now: Timestamp, into effects: inout [Effect]) {
+    guard !isHalted else { return }
+    switch input {
+    case .start: start(now, &effects)
+    case .work(let isPending): workSince = isPending ? workSince ?? now : nil
+    case .attestationWanted: proofWantedSince = proofWantedSince ?? now
+    case .built(let view, let body, let time): built(view, body, time, now, &effects)
+    case .executed(let attestation): executed(attestation, now, &effects)
+    case .validated(let hash, let isValid): validated(hash, isValid, now, &effects)
+    case .proposal(let block, let vote): propose(block, vote, now, &effects)
+    case .vote(let vote): count(vote, now, &effects)
+    case .certificate(let certificate): accept(certificate, now, &effects)
+    case .message(let message, let sender): receive(message, from: sender, now, &effects)
+    case .tick: break
+    }
+    pursue(now, &effects)
+  }
+
+  /// Does what has become possible or due.
+  private mutating func pursue(_ now: Timestamp, _ effects: inout [Effect]) {
+    var before: UInt64
+    repeat {
+      before = view
+      wake = nil
+      judge(now, &effects)
+      watch(now, &effects)
+      propose(now, &effects)
+    } while view != before && !isHalted
+    guard !isHalted else { return }
+    seek(now, &effects)
+    if let wake { effects.append(.schedule(wake)) }
+  }
+
+  mutating func wake(at time: Timestamp) { wake = min(wake ?? time, time) }
+
+  /// To all others, if there are any.
+  func tell(_ message: Message, _ effects: inout [Effect]) {
+    if !isAlone { effects.append(.broadcast(message)) }
+  }
+
+  mutating func halt(_ reason: String, _ effects: inout [Effect]) {
+    isHalted = true
+    effects.append(.halt(reason))
+  }
+}
