@@ -21,8 +21,8 @@ package enum Limits {
   // Encoded sizes, bytes.
   /// A reading's payload.
   package static let readingBytes = 256
-  /// A command's payload; a tariff of 96 intervals is the largest.
-  package static let commandBytes = 4096
+  /// A command's payload; a tariff of one-minute intervals is the largest.
+  package static let commandBytes = 16 << 10
   /// One message on a stream: readings in a batch at their largest, and framing.
   package static let messageBytes = 1 << 20
 
