@@ -7,6 +7,10 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// For cores whose tests plant states that no posting leads to: these tests see inside (@testable)
+/// although everything is built once, in release.
+let testable: [SwiftSetting] = strict + [.unsafeFlags(["-enable-testing"])]
+
 func product(_ name: String, _ package: String) -> Target.Dependency {
   .product(name: name, package: package)
 }
@@ -24,9 +28,11 @@ let pureCores: [Target.Dependency] = ["Domain", "Metering", "Market", "Ledger", 
 /// Documentation that lies beside its module.
 func readme(_ name: String) -> [String] { ["Consensus", "Storage"].contains(name) ? ["README.md"] : [] }
 
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func module(
+  _ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = strict
+) -> Target {
   .target(
-    name: name, dependencies: dependencies, exclude: readme(name), swiftSettings: strict)
+    name: name, dependencies: dependencies, exclude: readme(name), swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -54,19 +60,22 @@ let package = Package(
   ],
   targets: [
     module("Domain", [crypto]),
-    module("Metering", ["Domain"]),
-    module("Ledger", ["Domain"]),
+    module("Metering", ["Domain"], testable),
+    module("Market", ["Domain"]),
+    module("Ledger", ["Domain"], testable),
     module("Fees", ["Domain"]),
     module("Consensus", ["Domain"]),
     module("Wire", ["Domain"] + grpc),
     module("Storage", ["Domain", product("GRDB", "GRDB.swift")]),
     tests("DomainTests", ["Domain", crypto]),
     tests("MeteringTests", ["Metering", "Domain"]),
+    tests("MarketTests", ["Market", "Domain"]),
     tests("LedgerTests", ["Ledger", "Domain"]),
     tests("FeesTests", ["Fees", "Domain"]),
     tests("ConsensusTests", ["Consensus", "Domain"]),
     tests("WireTests", ["Wire", "Domain"] + grpc),
     tests("StorageTests", ["Storage", "Domain", product("GRDB", "GRDB.swift")]),
     tests("TidyTests", []),
+    benchmark("MatchingBenchmark", ["Market", "Domain"]),
   ]
 )

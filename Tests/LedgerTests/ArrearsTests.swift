@@ -1,6 +1,7 @@
 import Domain
-import Ledger
 import Testing
+
+@testable import Ledger
 
 @Suite("Arrears")
 struct ArrearsTests {

@@ -1,5 +1,6 @@
 import Domain
-import Ledger
+
+@testable import Ledger
 
 /// A ledger that keeps nothing but a list of all postings, debts in order of age, and the numbers
 /// that were used. It sums the list for each question.

@@ -1,6 +1,7 @@
 import Domain
-import Ledger
 import Testing
+
+@testable import Ledger
 
 extension PropertyDriver {
   /// A whole close: metering, commissions, budgets, trades, the utility or none, rewards.

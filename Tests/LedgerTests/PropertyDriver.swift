@@ -1,6 +1,7 @@
 import Domain
-import Ledger
 import Testing
+
+@testable import Ledger
 
 /// Drives the ledger and its naive reference with the same random steps, and compares them.
 struct PropertyDriver {

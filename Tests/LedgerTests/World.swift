@@ -1,5 +1,6 @@
 import Domain
-import Ledger
+
+@testable import Ledger
 
 /// A small community for the tests: keys by number, the roles, and shorthands.
 enum World {

@@ -1,6 +1,7 @@
 import Domain
-import Metering
 import Testing
+
+@testable import Metering
 
 private func at(_ offset: Int64) -> Interval { Bench.first.advanced(by: offset) }
 private let day: Int64 = 96

@@ -1,5 +1,6 @@
 import Domain
-import Metering
+
+@testable import Metering
 
 /// The rules once more, from dictionaries that are searched whole at every step.
 struct NaiveMetering {

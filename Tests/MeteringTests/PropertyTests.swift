@@ -1,6 +1,7 @@
 import Domain
-import Metering
 import Testing
+
+@testable import Metering
 
 @Suite struct PropertyTests {
   static let genesis = [

@@ -1,6 +1,7 @@
 import Domain
-import Metering
 import Testing
+
+@testable import Metering
 
 /// A reading and the reason that it must get. The bench of these rows: meter 1 of 4 kW, so that
 /// 900 s are 1,000,000 mWh; interval 0 closed with version 3 known, interval 1 gathered with

@@ -1,6 +1,7 @@
 import Domain
-import Metering
 import Testing
+
+@testable import Metering
 
 @Suite struct SnapshotTests {
   /// Readings of 20 meters over some days, with gaps, late corrections and a retired meter.

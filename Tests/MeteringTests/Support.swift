@@ -1,5 +1,6 @@
 import Domain
-import Metering
+
+@testable import Metering
 
 /// The generator of Steele, Lea and Flood (OOPSLA 2014), public-domain reference constants.
 struct SplitMix64: RandomNumberGenerator {
