@@ -26,7 +26,9 @@ let logging = product("Logging", "swift-log")
 let pureCores: [Target.Dependency] = ["Domain", "Metering", "Market", "Ledger", "Fees", "Consensus"]
 
 /// Documentation that lies beside its module.
-func readme(_ name: String) -> [String] { ["Consensus", "Storage"].contains(name) ? ["README.md"] : [] }
+func readme(_ name: String) -> [String] {
+  ["Consensus", "Storage"].contains(name) ? ["README.md"] : []
+}
 
 func module(
   _ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = strict
@@ -63,10 +65,15 @@ let package = Package(
     module("Metering", ["Domain"], testable),
     module("Market", ["Domain"]),
     module("Ledger", ["Domain"], testable),
-    module("Fees", ["Domain"]),
+    module("Fees", ["Domain"], testable),
     module("Consensus", ["Domain"]),
     module("Wire", ["Domain"] + grpc),
     module("Storage", ["Domain", product("GRDB", "GRDB.swift")]),
+    module(
+      "Node",
+      pureCores + grpc + [
+        "Wire", "Storage", transport, crypto, product("X509", "swift-certificates"), logging,
+      ]),
     tests("DomainTests", ["Domain", crypto]),
     tests("MeteringTests", ["Metering", "Domain"]),
     tests("MarketTests", ["Market", "Domain"]),
@@ -75,7 +82,9 @@ let package = Package(
     tests("ConsensusTests", ["Consensus", "Domain"]),
     tests("WireTests", ["Wire", "Domain"] + grpc),
     tests("StorageTests", ["Storage", "Domain", product("GRDB", "GRDB.swift")]),
+    tests("NodeTests", ["Node", "Storage", "Wire", transport, logging] + pureCores + grpc),
     tests("TidyTests", []),
     benchmark("MatchingBenchmark", ["Market", "Domain"]),
+    benchmark("NodeBenchmark", ["Domain", "Node", "Wire", "Storage", transport, logging] + grpc),
   ]
 )

@@ -1,5 +1,7 @@
-/// A part of a core's state, in canonical bytes. The digest of a snapshot is taken over the names
-/// and digests of its chunks in order, so that unchanged chunks are neither hashed nor stored again.
+/// A part of a core's state, in canonical bytes.
+///
+/// The digest of a snapshot is taken over the names and digests of its chunks in order, so that
+/// unchanged chunks are neither hashed nor stored again.
 package struct StateChunk: Hashable, Sendable {
   package var name: String
   package var digest: Digest

@@ -110,7 +110,7 @@ extension LedgerCore {
     return amount
   }
 
-  /// What a replaced order holds in the meantime. The order's side is the book's to know, so a seller's
+  /// What a replaced order holds in the meantime. The side is the book's to know, so a seller's
   /// money is held too until the book has decided, in the same block.
   mutating func holdUpTo(wattHours: Int64, limit: Price, of index: AccountIndex)
     throws(Rejection) -> Money

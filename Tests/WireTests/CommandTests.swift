@@ -75,7 +75,8 @@ import Wire
       ),
       .registerStorage(unit: 1, owner: Sample.other, capacity: Energy(-1), power: Power(0)),
       .registerStorage(
-        unit: 1, owner: Sample.other, capacity: Energy(Limits.storageCapacity + 1), power: Power(0)),
+        unit: 1, owner: Sample.other, capacity: Energy(Limits.storageCapacity + 1),
+        power: Power(0)),
       .registerStorage(unit: 1, owner: Sample.other, capacity: .zero, power: Power(-1)),
       .registerStorage(
         unit: 1, owner: Sample.other, capacity: .zero, power: Power(Limits.storagePower + 1)),
@@ -168,8 +169,9 @@ import Wire
     func filled(_ count: Int) -> [UInt8] {
       payload + varint(99 << 3 | 2) + varint(UInt64(count)) + Array(repeating: 0, count: count)
     }
-    let room = 4096 - payload.count - 4
-    #expect(filled(room).count == 4096)
+    // The filling's own head: two bytes of tag, two or three of length.
+    let room = Limits.commandBytes - payload.count - 4
+    #expect(filled(room).count == Limits.commandBytes)
     #expect(try WireCommand.parse(filled(room)).body == .redeem(amount: Money(1)))
     #expect(throws: Rejection.malformed) { try WireCommand.parse(filled(room + 1)) }
   }

@@ -71,7 +71,7 @@ import Wire
     #expect(try WireCommand.parse(signed.payload) == command)
     #expect(key.publicKey.verifies(signed.signature, of: signed.payload, for: .command))
     #expect(Intertie_V1_SignedCommand(signed) == message)
-    message.command = .init(repeating: 0, count: 4097)
+    message.command = .init(repeating: 0, count: Limits.commandBytes + 1)
     #expect(throws: Rejection.malformed) { try SignedBytes(message) }
   }
 

@@ -190,7 +190,7 @@ package nonisolated struct Intertie_V1_SignedCommand: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// A serialised Command, exactly the bytes that were signed; at most 4,096. More: malformed.
+  /// A serialised Command, exactly the bytes that were signed; at most 16,384. More: malformed.
   package var command: Data = Data()
 
   /// Ed25519 signature by the signer's key over the ASCII bytes `intertie/command/v1` followed by

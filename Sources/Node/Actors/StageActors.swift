@@ -1,0 +1,152 @@
+import Domain
+import Fees
+import Ledger
+import Market
+import Metering
+
+/// Owns the meters. `admit` refuses early what no block should carry; everything else is called
+/// by the pipeline alone, once a block.
+package actor MeterActor: MeterStage {
+  private var core: MeteringCore
+
+  package init(_ core: MeteringCore) { self.core = core }
+
+  /// The reason against each reading, as of now; nil for those that may go into a block.
+  package func admit(_ readings: [Reading], time: Timestamp) -> [Rejection?] {
+    readings.map { core.admit($0, time: time) }
+  }
+
+  /// A meter's number, for finding its figures in storage.
+  package func index(of meter: MeterID) -> UInt32? { core.meterIndex(meter) }
+
+  package func meter(_ index: UInt32) -> Meter { core.meter(index) }
+
+  package var count: Int { core.meterCount }
+
+  package func apply(_ instructions: [MeterInstruction], time: Timestamp) -> [PlacedReceipt] {
+    core.apply(instructions, time: time)
+  }
+
+  package func close(_ interval: Interval) throws(InvariantViolation) -> MeterClose {
+    try core.close(interval)
+  }
+
+  package func chunks() -> [StateChunk] { core.chunks() }
+  package func checkInvariants() throws(InvariantViolation) { try core.checkInvariants() }
+}
+
+/// Owns the order book.
+package actor BookActor: BookStage {
+  private var core: BookCore
+
+  package init(_ core: BookCore) { self.core = core }
+
+  /// The open orders of one account: bounded by Limits.ordersPerAccount, read between blocks.
+  package func openOrders(of account: AccountIndex) -> [OpenOrder] {
+    core.openOrders(of: account)
+  }
+
+  package func agent(of account: AccountIndex) -> AgentSettings? { core.agent(of: account) }
+
+  package var restingOrders: Int { core.restingOrders }
+
+  package func depth(levels: Int) -> BookDepth { core.depth(levels: levels) }
+
+  package func match(_ instructions: [BookInstruction], energy: [EnergyBalance]) -> MatchOutcome {
+    core.match(instructions, energy: energy)
+  }
+
+  package func auction(_ input: AuctionInput) throws(InvariantViolation) -> AuctionOutcome {
+    try core.auction(input)
+  }
+
+  package var automaticAccounts: [AccountIndex] { core.automaticAccounts }
+  package func energies(of accounts: [AccountIndex]) -> [Energy] { core.energies(of: accounts) }
+  package func chunks() -> [StateChunk] { core.chunks() }
+  package func checkInvariants() throws(InvariantViolation) { try core.checkInvariants() }
+}
+
+/// Owns accounts, holds and the state's Merkle tree.
+package actor LedgerActor: LedgerStage {
+  private var core: LedgerCore
+
+  package init(_ core: LedgerCore) { self.core = core }
+
+  /// An account's leaf and its path to the accounts' root, as of the newest executed block.
+  package func prove(_ account: AccountIndex) -> (leaf: [UInt8], proof: MerkleProof, root: Digest) {
+    let proof = core.proof(of: account)
+    return (proof.leaf, proof.proof, core.root())
+  }
+
+  package func hold(_ commands: [(entry: Int, command: Command)], time: Timestamp) -> HoldOutcome {
+    core.hold(commands, time: time)
+  }
+
+  package func settle(_ trades: [PricedTrade], releases: [Release]) throws(InvariantViolation) {
+    try core.settle(trades, releases: releases)
+  }
+
+  package func post(_ close: MeterClose) throws(InvariantViolation) -> PostedClose {
+    try core.post(close)
+  }
+
+  package func collect(_ assessment: CloseAssessment) throws(InvariantViolation) {
+    try core.collect(assessment)
+  }
+
+  package func reserve(_ accounts: [AccountIndex]) -> [Budget] { core.reserve(accounts) }
+
+  package func settle(_ utility: UtilitySettlement, close: MeterClose) throws(InvariantViolation)
+    -> EnergyBalanceSheet
+  {
+    try core.settle(utility, close: close)
+  }
+
+  package func reward(_ shares: [TokenShare], interval: Interval) throws(InvariantViolation) {
+    try core.reward(shares, interval: interval)
+  }
+
+  package func finish() -> LedgerFinish { core.finish() }
+  package func totals() -> (held: Energy, arrears: Money) { core.totals() }
+  package func energies(of accounts: [AccountIndex]) -> [Energy] { core.energies(of: accounts) }
+  package func chunks() -> [StateChunk] { core.chunks() }
+  package func checkInvariants() throws(InvariantViolation) { try core.checkInvariants() }
+}
+
+/// Owns tariffs, storage units, commission and the reward counter.
+package actor FeeActor: FeeStage {
+  private var core: FeesCore
+
+  package init(_ core: FeesCore) { self.core = core }
+
+  package func tariff(at interval: Interval) -> (retail: Price, feedIn: Price) {
+    core.tariff(at: interval)
+  }
+
+  package func apply(_ instructions: [FeeInstruction], time: Timestamp) -> [PlacedReceipt] {
+    core.apply(instructions, time: time)
+  }
+
+  package func assess(_ trades: [Trade]) throws(InvariantViolation) -> [PricedTrade] {
+    try core.assess(trades)
+  }
+
+  package func assess(close interval: Interval, holdings: [Holding]) throws(InvariantViolation)
+    -> CloseAssessment
+  {
+    try core.assess(close: interval, holdings: holdings)
+  }
+
+  package func settle(
+    _ assessment: CloseAssessment, unfilled: [AccountEnergy], unsold: [AccountEnergy]
+  ) throws(InvariantViolation) -> UtilitySettlement {
+    try core.settle(assessment, unfilled: unfilled, unsold: unsold)
+  }
+
+  package func reward(clean stored: Energy) throws(InvariantViolation) -> [TokenShare] {
+    try core.reward(clean: stored)
+  }
+
+  package func chunks() -> [StateChunk] { core.chunks() }
+  package func checkInvariants() throws(InvariantViolation) { try core.checkInvariants() }
+}

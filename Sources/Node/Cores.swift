@@ -1,0 +1,67 @@
+import Domain
+import Fees
+import Ledger
+import Market
+import Metering
+
+/// The pipeline over bare cores: for recovery, audit and simulation.
+package typealias BarePipeline = Pipeline<MeteringCore, BookCore, LedgerCore, FeesCore>
+
+extension Pipeline
+where Meter == MeteringCore, Book == BookCore, Books == LedgerCore, Fee == FeesCore {
+  /// The state at genesis. Throws `malformed` when the genesis has faults.
+  package init(genesis: Genesis) async throws(Rejection) {
+    let maximumHeld = try FeesCore.maximumHeld(genesis.parameters)
+    let ledger = try LedgerCore(genesis: genesis, maximumHeld: maximumHeld)
+    func index(_ id: AccountID) throws(Rejection) -> AccountIndex {
+      guard let index = ledger.index(of: id) else { throw .unknownObject }
+      return index
+    }
+    var meters: [(meter: GenesisMeter, account: AccountIndex)] = []
+    for meter in genesis.meters { meters.append((meter, try index(meter.account))) }
+    var storage: [(unit: GenesisStorage, owner: AccountIndex)] = []
+    for unit in genesis.storage { storage.append((unit, try index(unit.owner))) }
+    self.init(
+      calendar: genesis.calendar,
+      meter: MeteringCore(
+        calendar: genesis.calendar, parameters: genesis.parameters, meters: meters),
+      book: BookCore(
+        calendar: genesis.calendar, parameters: genesis.parameters, maximumHeld: maximumHeld,
+        community: try index(genesis.roles.community)),
+      ledger: ledger,
+      fee: FeesCore(
+        calendar: genesis.calendar, parameters: genesis.parameters, tariff: genesis.tariff,
+        storage: storage, maximumHeld: maximumHeld),
+      nextClose: genesis.calendar.firstInterval, checkpoint: .zero)
+    checkpoint = StateRoot.digest(of: await stateChunks())
+  }
+
+  /// The state that `chunks` hold. Throws `malformed` when they do not make one.
+  package init(genesis: Genesis, chunks: [StateChunk]) throws(Rejection) {
+    let maximumHeld = try FeesCore.maximumHeld(genesis.parameters)
+    guard let position = chunks.first, position.name == "pipeline" else { throw .malformed }
+    var reader = CanonicalReader(position.bytes)
+    let nextClose = try reader.readInterval()
+    let sinceClose = TradeTotals(
+      count: try reader.read(Int64.self), wattHours: try reader.read(Int64.self),
+      value: try reader.read(Money.self))
+    try reader.finish()
+    func own(_ prefix: String) -> [StateChunk] {
+      chunks.filter { $0.name.hasPrefix(prefix + "/") }
+    }
+    let ledger = try LedgerCore(genesis: genesis, maximumHeld: maximumHeld, chunks: own("ledger"))
+    guard let community = ledger.index(of: genesis.roles.community) else { throw .malformed }
+    self.init(
+      calendar: genesis.calendar,
+      meter: try MeteringCore(
+        calendar: genesis.calendar, parameters: genesis.parameters, chunks: own("meter")),
+      book: try BookCore(
+        calendar: genesis.calendar, parameters: genesis.parameters, maximumHeld: maximumHeld,
+        community: community, chunks: own("book")),
+      ledger: ledger,
+      fee: try FeesCore(
+        calendar: genesis.calendar, parameters: genesis.parameters, maximumHeld: maximumHeld,
+        chunks: own("fees")),
+      nextClose: nextClose, checkpoint: StateRoot.digest(of: chunks), sinceClose: sinceClose)
+  }
+}

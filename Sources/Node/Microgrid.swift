@@ -1,0 +1,217 @@
+import Consensus
+import Domain
+import Fees
+import Ledger
+import Logging
+import Market
+import Metering
+import Storage
+
+/// One node of a microgrid, without its network services: the composition root.
+///
+/// `open` recovers the chain from storage; `run` keeps it until it is stopped; the other methods
+/// are what the services call.
+package final class Microgrid: Sendable {
+  package let genesis: Genesis
+  package let chain: ChainID
+  package let clock: ChainClock
+  package let store: Store
+  package let view: ReadView
+  package let events: NodeEvents
+  package let startedAt: Timestamp
+
+  let meters: MeterActor
+  let book: BookActor
+  let ledger: LedgerActor
+  let fees: FeeActor
+  private let consensus: ConsensusActor
+  private let inbox: Inbox
+  private let alarm: Alarm
+  private let verifier: Verifier
+  private let log: Logger
+
+  /// Opens or creates the chain in `configuration.directory`, verifies it, and executes what the
+  /// newest snapshot lacks. Throws `NodeFailure` with what is wrong and what can be done.
+  package static func open(_ configuration: NodeConfiguration) async throws(NodeFailure)
+    -> Microgrid
+  {
+    let store = try Recovery.openStore(configuration)
+    let recovered = try await Recovery.recover(store, genesis: configuration.genesis)
+    return await Microgrid(configuration, store: store, recovered: recovered)
+  }
+
+  private init(
+    _ configuration: NodeConfiguration, store: Store, recovered: RecoveredState
+  ) async {
+    genesis = configuration.genesis
+    chain = genesis.chainID
+    clock = ChainClock(calendar: genesis.calendar, wall: configuration.wall)
+    startedAt = clock.now
+    self.store = store
+    log = configuration.log
+    verifier = Verifier(chain: chain)
+    inbox = Inbox()
+    alarm = Alarm()
+    events = NodeEvents()
+    view = recovered.view
+    let bare = recovered.pipeline
+    maximumHeld = bare.fee.maximumHeld
+    meters = MeterActor(bare.meter)
+    book = BookActor(bare.book)
+    ledger = LedgerActor(bare.ledger)
+    fees = FeeActor(bare.fee)
+    consensus = ConsensusActor(
+      core: ConsensusCore(
+        configuration: .node(configuration), recovered: recovered.consensus),
+      pipeline: NodePipeline(
+        calendar: genesis.calendar, meter: meters, book: book, ledger: ledger, fee: fees,
+        nextClose: bare.nextClose, checkpoint: bare.checkpoint, sinceClose: bare.sinceClose),
+      inbox: inbox, writer: StoreWriter(store), clock: clock, view: view, events: events,
+      alarm: alarm,
+      retention: Retention(snapshotHeight: recovered.snapshotHeight))
+  }
+
+  /// Keeps the chain until `stop()` or the task's cancellation. Throws when the node had to halt;
+  /// then nothing was acknowledged that is not durable.
+  package func run() async throws(NodeFailure) {
+    let clock = self.clock
+    let alarm = self.alarm
+    let inbox = self.inbox
+    let consensus = self.consensus
+    let result = await withTaskGroup(of: Result<Void, NodeFailure>?.self) { group in
+      group.addTask {
+        await alarm.run(clock: clock, inbox: inbox)
+        return nil
+      }
+      group.addTask(priority: .high) {
+        do throws(NodeFailure) {
+          try await consensus.run()
+          return .success(())
+        } catch { return .failure(error) }
+      }
+      var outcome: Result<Void, NodeFailure> = .success(())
+      await withTaskCancellationHandler {
+        for await result in group {
+          guard let result else { continue }
+          outcome = result
+          group.cancelAll()
+        }
+      } onCancel: {
+        inbox.signal { $0.isStopping = true }
+      }
+      return outcome
+    }
+    events.close()
+    try result.get()
+  }
+
+  /// Asks the chain to stop after the block under way. `run` then returns.
+  package func stop() { inbox.signal { $0.isStopping = true } }
+
+  /// B_max: what one account may hold.
+  package let maximumHeld: Energy
+
+  /// Of the program, for `Status`.
+  package static let version = "0.1.0"
+
+  package var uptimeSeconds: Int64 {
+    (clock.now.microseconds - startedAt.microseconds) / genesis.calendar.rate / 1_000_000
+  }
+
+  /// Reads from storage; its failures become the node's.
+  func read<T>(_ body: (Store) throws -> T) throws(NodeFailure) -> T {
+    try Recovery.storing { try body(store) }
+  }
+
+  /// The account that a request names.
+  func account(_ bytes: some Collection<UInt8>) throws(NodeFailure) -> (
+    account: Account, index: AccountIndex, height: UInt64
+  ) {
+    let id = try PublicKey(request: bytes, "account")
+    guard let found = view.account(id) else {
+      throw .notFound("no account \(id.text(as: .account)) on this chain")
+    }
+    return found
+  }
+
+  /// Entries that wait for a block.
+  package var queueDepth: Int { inbox.depth }
+
+  // MARK: What services call
+
+  /// Submits signed readings; one result each, in order. A refusal by a check that needs no block
+  /// (form, chain, signature, meter, interval) has no height; nil is one without the form of signed
+  /// bytes at all. Returns when the rest is durable.
+  package func submit(readings: [SignedBytes?]) async throws(NodeFailure) -> [EntryResult] {
+    var batch = SubmissionBatch(count: readings.count)
+    var parsed: [(index: Int, reading: Reading, signed: SignedBytes)] = []
+    for (index, signed) in readings.enumerated() {
+      guard let signed else { continue }
+      switch verifier.parse(reading: signed) {
+      case .success(let reading): parsed.append((index, reading, signed))
+      case .failure(let reason): batch.refuse(index, reason)
+      }
+    }
+    let refusals = await meters.admit(parsed.map(\.reading), time: clock.now)
+    for (position, item) in parsed.enumerated() {
+      batch.consider(
+        item.index, .reading(item.reading), item.signed, refusal: refusals[position])
+    }
+    return try await complete(&batch)
+  }
+
+  /// Submits signed commands; as `submit(readings:)`. What the ledger, book or fees reject has its
+  /// receipt in a block.
+  package func submit(commands: [SignedBytes?]) async throws(NodeFailure) -> [EntryResult] {
+    var batch = SubmissionBatch(count: commands.count)
+    let now = clock.now
+    for (index, signed) in commands.enumerated() {
+      guard let signed else { continue }
+      switch verifier.parse(command: signed, time: now) {
+      case .success(let command):
+        batch.consider(index, .command(command), signed, refusal: view.refusal(of: command))
+      case .failure(let reason): batch.refuse(index, reason)
+      }
+    }
+    return try await complete(&batch)
+  }
+
+  /// Checks signatures, waits for the block, and fills in the results.
+  ///
+  /// A refusal for what the meters know already may come from a block that is being committed: it
+  /// is told only when that block is durable, which an empty submission waits for.
+  private func complete(_ batch: inout SubmissionBatch) async throws(NodeFailure) -> [EntryResult] {
+    let valid = await Verifier.areSigned(batch.toVerify)
+    let entries = batch.admit(signed: valid)
+    guard !entries.isEmpty || batch.restsOnState else { return batch.results }
+    batch.fill(try await commit(entries))
+    return batch.results
+  }
+
+  private func commit(_ entries: [VerifiedEntry]) async throws(NodeFailure) -> Committed {
+    let inbox = self.inbox
+    let result: Result<Committed, NodeFailure> = await withCheckedContinuation { continuation in
+      let answer = Answer(continuation)
+      switch inbox.post(Submission(entries: entries, answer: answer)) {
+      case .accepted: break
+      case .full:
+        answer.resume(.failure(.busy("the node has \(Limits.inboxEntries) entries waiting")))
+      case .stopped: answer.resume(.failure(.stopped("the node is stopping")))
+      }
+    }
+    return try result.get()
+  }
+
+  /// An account's balance with its path to a finalised header.
+  package func prove(_ account: AccountIndex) async throws(NodeFailure) -> AttestedProof {
+    let inbox = self.inbox
+    let result: Result<AttestedProof, NodeFailure> = await withCheckedContinuation { continuation in
+      switch inbox.post(ProofRequest(account: account, continuation: continuation)) {
+      case .accepted: break
+      case .full: continuation.resume(returning: .failure(.busy("too many proofs are waiting")))
+      case .stopped: continuation.resume(returning: .failure(.stopped("the node is stopping")))
+      }
+    }
+    return try result.get()
+  }
+}

@@ -1,0 +1,116 @@
+import Domain
+import Ledger
+import Market
+import Storage
+import Synchronization
+
+/// The newest executed block, for readers.
+package struct Tip: Sendable {
+  package var height: UInt64
+  package var hash: Digest
+  package var time: Timestamp
+  package var stateRoot: Digest
+}
+
+/// Running numbers since genesis.
+package struct Counters: Sendable {
+  package var readings: UInt64 = 0
+  package var trades: UInt64 = 0
+  package var commands: UInt64 = 0
+}
+
+/// What reads are answered from: brought up to date once a block, after its commit, by the
+/// consensus actor; read by anyone, without entering an actor that a block waits for.
+package final class ReadView: Sendable {
+  private struct State {
+    var tip: Tip
+    var accounts: [Account]
+    var indices: [AccountID: AccountIndex]
+    var depth: BookDepth
+    var nextClose: Interval
+    var lastInterval: IntervalRecord?
+    var counters: Counters
+    var failure: NodeFailure?
+  }
+
+  private let state: Mutex<State>
+
+  package init(
+    tip: Tip, accounts: [Account], depth: BookDepth, nextClose: Interval, counters: Counters,
+    lastInterval: IntervalRecord?
+  ) {
+    var indices: [AccountID: AccountIndex] = [:]
+    for (index, account) in accounts.enumerated() { indices[account.id] = AccountIndex(index) }
+    state = Mutex(
+      State(
+        tip: tip, accounts: accounts, indices: indices, depth: depth, nextClose: nextClose,
+        lastInterval: lastInterval, counters: counters))
+  }
+
+  package var tip: Tip { state.withLock { $0.tip } }
+  package var depth: BookDepth { state.withLock { $0.depth } }
+  package var nextClose: Interval { state.withLock { $0.nextClose } }
+  package var lastInterval: IntervalRecord? { state.withLock { $0.lastInterval } }
+  package var counters: Counters { state.withLock { $0.counters } }
+  package var accountCount: Int { state.withLock { $0.accounts.count } }
+  /// Why the node stopped; nil while it runs.
+  package var failure: NodeFailure? { state.withLock { $0.failure } }
+
+  package func index(of id: AccountID) -> AccountIndex? { state.withLock { $0.indices[id] } }
+  package func id(of index: AccountIndex) -> AccountID {
+    state.withLock { $0.accounts[index.int].id }
+  }
+
+  /// The account and the height at which it stands so.
+  package func account(_ id: AccountID) -> (account: Account, index: AccountIndex, height: UInt64)?
+  {
+    state.withLock { state in
+      guard let index = state.indices[id] else { return nil }
+      return (state.accounts[index.int], index, state.tip.height)
+    }
+  }
+
+  /// Whether the ledger would refuse `command` before it could even reject it on the chain: nobody
+  /// to charge, or a sequence that was used.
+  package func refusal(of command: Command) -> Rejection? {
+    state.withLock { state in
+      guard let index = state.indices[command.signer] else { return .unknownSigner }
+      var window = state.accounts[index.int].window
+      return command.sequence > 0 && !window.use(command.sequence) ? .replayed : nil
+    }
+  }
+
+  /// Takes over what a committed block changed.
+  package func publish(_ update: ViewUpdate) {
+    state.withLock { state in
+      state.tip = update.tip
+      for (index, account) in update.changed {
+        if index.int == state.accounts.count {
+          state.accounts.append(account)
+          state.indices[account.id] = index
+        } else {
+          state.accounts[index.int] = account
+        }
+      }
+      if let depth = update.depth { state.depth = depth }
+      if let interval = update.lastInterval { state.lastInterval = interval }
+      state.nextClose = update.nextClose
+      state.counters.readings += update.readings
+      state.counters.trades += update.trades
+      state.counters.commands += update.commands
+    }
+  }
+
+  package func fail(_ failure: NodeFailure) { state.withLock { $0.failure = failure } }
+}
+
+package struct ViewUpdate: Sendable {
+  package var tip: Tip
+  package var changed: [(index: AccountIndex, account: Account)]
+  package var depth: BookDepth?
+  package var lastInterval: IntervalRecord?
+  package var nextClose: Interval
+  package var readings: UInt64
+  package var trades: UInt64
+  package var commands: UInt64
+}

@@ -1,0 +1,187 @@
+import Consensus
+import Domain
+import Storage
+
+/// A chain as it stands after recovery.
+struct RecoveredState: Sendable {
+  var pipeline: BarePipeline
+  var view: ReadView
+  var consensus: RecoveredConsensus
+  var snapshotHeight: UInt64
+}
+
+/// From storage to running state: the newest snapshot, then the blocks after it, each executed and
+/// compared with what was stored. Every start verifies the whole hash chain.
+enum Recovery {
+  static func openStore(_ configuration: NodeConfiguration) throws(NodeFailure) -> Store {
+    if let fault = configuration.fault { throw .invalid(fault) }
+    return try storing {
+      try Store(path: configuration.databasePath, chain: configuration.genesis.chainID)
+    }
+  }
+
+  static func recover(_ store: Store, genesis: Genesis) async throws(NodeFailure)
+    -> RecoveredState
+  {
+    let chain = genesis.chainID
+    let snapshot = try storing { try store.latestSnapshot() }
+    let start = snapshot?.height ?? 0
+    let tip = try storing { try store.verifyChain(bodiesFrom: start + 1) }
+    var pipeline: BarePipeline
+    do throws(Rejection) {
+      if let snapshot, snapshot.height > 0 {
+        pipeline = try BarePipeline(genesis: genesis, chunks: snapshot.chunks)
+      } else {
+        pipeline = try await BarePipeline(genesis: genesis)
+      }
+    } catch {
+      throw .storage("the state cannot be restored from snapshot or genesis (\(error))")
+    }
+    var replay = Replay(pipeline: pipeline, chain: chain, height: start)
+    try await replay.run(store, through: tip?.height ?? 0)
+    pipeline = replay.pipeline
+    var attestation = replay.last
+    if attestation == nil {
+      attestation = try storedAttestation(tip, pipeline: &pipeline)
+    }
+    guard let attestation else { throw .storage("the chain's tip has no attestation") }
+    let journal = try storing { try store.journal() }
+    return RecoveredState(
+      pipeline: pipeline,
+      view: try view(store, pipeline: pipeline, tip: tip, attestation: attestation, chain: chain),
+      consensus: try recoveredConsensus(
+        tip, genesis: genesis, attestation: attestation, journal: journal),
+      snapshotHeight: start)
+  }
+
+  /// Runs `body`; a failure of storage becomes the node's.
+  static func storing<T>(_ body: () throws -> T) throws(NodeFailure) -> T {
+    do { return try body() } catch { throw .storage("\(error)") }
+  }
+
+  /// The attestation of the tip when nothing had to be executed: the snapshot is at the tip, or
+  /// the chain has no block yet.
+  private static func storedAttestation(
+    _ tip: StoredHeader?, pipeline: inout BarePipeline
+  ) throws(NodeFailure) -> Attestation {
+    let root = StateRoot.compose(
+      accounts: pipeline.ledger.root(), checkpoint: pipeline.checkpoint)
+    let empty = Digest.sha256([])
+    guard let tip else {
+      return Attestation(height: 0, stateRoot: root, receiptsRoot: empty, outboxRoot: empty)
+    }
+    guard root == tip.stateRoot else {
+      throw .storage(
+        "the snapshot at height \(tip.height) does not have the state root of its block")
+    }
+    return Attestation(
+      height: tip.height, stateRoot: root, receiptsRoot: tip.receiptsRoot, outboxRoot: empty)
+  }
+
+  private static func recoveredConsensus(
+    _ tip: StoredHeader?, genesis: Genesis, attestation: Attestation,
+    journal: [StoredJournalRecord]
+  ) throws(NodeFailure) -> RecoveredConsensus {
+    do throws(Rejection) {
+      var records: [JournalRecord] = []
+      for record in journal { records.append(try JournalRecord(decoding: record.bytes)) }
+      guard let tip else {
+        return RecoveredConsensus(
+          genesis: genesis, attestation: attestation, journal: records)
+      }
+      var reader = CanonicalReader(tip.bytes)
+      let header = try BlockHeader(from: &reader)
+      return RecoveredConsensus(
+        header: header, hash: tip.hash, attestation: attestation, journal: records)
+    } catch {
+      throw .storage("the consensus journal cannot be read")
+    }
+  }
+
+  private static func view(
+    _ store: Store, pipeline: BarePipeline, tip: StoredHeader?, attestation: Attestation,
+    chain: ChainID
+  ) throws(NodeFailure) -> ReadView {
+    let counts = try storing { try store.counts() }
+    let last = try storing { try store.latestInterval() }
+    return ReadView(
+      tip: Tip(
+        height: tip?.height ?? 0, hash: tip?.hash ?? chain,
+        time: tip?.time ?? Timestamp(seconds: pipeline.calendar.origin),
+        stateRoot: attestation.stateRoot),
+      accounts: (0..<pipeline.ledger.accountCount).map {
+        pipeline.ledger.account(AccountIndex($0))
+      },
+      depth: pipeline.book.depth(levels: Limits.bookLevels), nextClose: pipeline.nextClose,
+      counters: Counters(
+        readings: UInt64(counts.readings), trades: UInt64(counts.trades),
+        commands: UInt64(counts.entries - counts.readings)),
+      lastInterval: last)
+  }
+}
+
+/// Executes stored blocks again over bare cores, and compares every root.
+struct Replay: Sendable {
+  private(set) var pipeline: BarePipeline
+  /// The attestation of the newest block executed here; nil before the first.
+  private(set) var last: Attestation?
+  private let verifier: Verifier
+  private var height: UInt64
+
+  init(pipeline: BarePipeline, chain: ChainID, height: UInt64) {
+    self.pipeline = pipeline
+    self.height = height
+    verifier = Verifier(chain: chain)
+  }
+
+  /// Executes the blocks above `height` up to `end`.
+  mutating func run(_ store: Store, through end: UInt64) async throws(NodeFailure) {
+    while height < end {
+      let from = height + 1
+      let blocks = try Recovery.storing { try store.blocks(from: from, through: end, limit: 64) }
+      guard !blocks.isEmpty else { throw .storage("block \(from) is missing") }
+      for block in blocks { _ = try await execute(block) }
+    }
+  }
+
+  /// Executes one stored block, the next in height, and gives what came of it.
+  mutating func execute(_ stored: StoredBlock) async throws(NodeFailure)
+    -> (block: DecidedBlock, execution: Execution)
+  {
+    guard stored.height == height + 1 else {
+      throw .storage("block \(height + 1) is missing; \(stored.height) is next")
+    }
+    let block = try parse(stored)
+    let execution: Execution
+    do { execution = try await pipeline.execute(block) } catch {
+      throw .invariant("at block \(stored.height): \(error)")
+    }
+    guard execution.attestation.stateRoot == stored.head.stateRoot,
+      execution.attestation.receiptsRoot == stored.head.receiptsRoot
+    else {
+      throw .invariant("block \(stored.height), executed again, has other roots than stored")
+    }
+    height = stored.height
+    last = execution.attestation
+    return (block, execution)
+  }
+
+  private func parse(_ stored: StoredBlock) throws(NodeFailure) -> DecidedBlock {
+    guard let body = stored.body else {
+      throw .notFound("the body of block \(stored.height) was pruned")
+    }
+    do throws(Rejection) {
+      var reader = CanonicalReader(stored.header)
+      let header = try BlockHeader(from: &reader)
+      var entries: [VerifiedEntry] = []
+      for (kind, signed) in try BlockBody.split(body) {
+        entries.append(try verifier.parse(kind: kind, signed))
+      }
+      return DecidedBlock(
+        header: header, hash: stored.hash, body: body, entries: entries,
+        finalization: stored.finalization)
+    } catch {
+      throw .storage("block \(stored.height) cannot be read (\(error))")
+    }
+  }
+}

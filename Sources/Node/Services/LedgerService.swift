@@ -1,0 +1,167 @@
+import Domain
+import Foundation
+import GRPCCore
+import Ledger
+import Storage
+import Wire
+
+/// Commands, accounts, receipts, proofs, history, and the blocks themselves.
+struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
+  private let grid: Microgrid
+
+  init(_ grid: Microgrid) { self.grid = grid }
+
+  func submit(request: Intertie_V1_SubmitRequest, context: ServerContext) async throws
+    -> Intertie_V1_SubmitResponse
+  {
+    try await serving {
+      guard request.commands.count <= Limits.commandsPerSubmission else {
+        throw NodeFailure.invalid(
+          "a submission has at most \(Limits.commandsPerSubmission) commands")
+      }
+      let signed = request.commands.map { try? SignedBytes($0) }
+      var response = Intertie_V1_SubmitResponse()
+      response.results = try await grid.submit(commands: signed).map {
+        Intertie_V1_SubmitResult($0)
+      }
+      return response
+    }
+  }
+
+  func account(request: Intertie_V1_AccountRequest, context: ServerContext) async throws
+    -> Intertie_V1_AccountResponse
+  {
+    try await serving {
+      let (account, index, height) = try grid.account(request.account)
+      var response = Intertie_V1_AccountResponse(account, index: index, height: height)
+      if let agent = await grid.book.agent(of: index) {
+        response.agent = Intertie_V1_AgentSettings(agent)
+      }
+      response.maximumHeldMwh = grid.maximumHeld.raw
+      return response
+    }
+  }
+
+  func receipt(request: Intertie_V1_ReceiptRequest, context: ServerContext) async throws
+    -> Intertie_V1_ReceiptResponse
+  {
+    try await serving {
+      switch request.by {
+      case .position(let position):
+        return try receipt(
+          at: ReceiptPosition(height: position.height, index: position.index))
+      case .command(let reference):
+        let (_, index, _) = try grid.account(reference.signer)
+        return try receipt(at: try position(of: reference.sequence, by: index))
+      case nil: throw NodeFailure.invalid("a receipt is asked for by command or by position")
+      }
+    }
+  }
+
+  /// Walks the signer's history back to the command with that sequence, as far as the replay
+  /// window and a bounded number of pages reach.
+  private func position(of sequence: UInt64, by account: AccountIndex) throws(NodeFailure)
+    -> ReceiptPosition
+  {
+    var before: Int64?
+    for _ in 0..<20 {
+      let cursor = before
+      let lines = try grid.read {
+        try $0.history(account: account, before: cursor, limit: Limits.historyPage)
+      }
+      for stored in lines where stored.line.kind == .command && stored.line.reference == sequence {
+        if let entry = stored.line.entry {
+          return ReceiptPosition(height: stored.height, index: entry)
+        }
+      }
+      guard lines.count == Limits.historyPage, let last = lines.last else { break }
+      before = last.id
+    }
+    throw .notFound(
+      "no command with sequence \(sequence) is in the account's recent history on this chain")
+  }
+
+  private func receipt(at position: ReceiptPosition) throws(NodeFailure)
+    -> Intertie_V1_ReceiptResponse
+  {
+    let found = try grid.read { store in
+      (try store.receipt(at: position), try store.block(at: position.height))
+    }
+    guard let receipt = found.0, let block = found.1 else {
+      throw .notFound("no entry \(position.index) in a block \(position.height) that is kept here")
+    }
+    var response = Intertie_V1_ReceiptResponse()
+    response.result = Intertie_V1_SubmitResult(
+      EntryResult(receipt: receipt, position: position, time: block.head.time))
+    if let body = block.body, let entries = try? BlockBody.split(body) {
+      response.entryDigest = Data(Digest.sha256(entries[Int(position.index)].1.payload).array)
+    }
+    return response
+  }
+
+  func proof(request: Intertie_V1_ProofRequest, context: ServerContext) async throws
+    -> Intertie_V1_ProofResponse
+  {
+    try await serving {
+      let (_, index, _) = try grid.account(request.account)
+      return Intertie_V1_ProofResponse(
+        try await grid.prove(index), validators: grid.genesis.validators)
+    }
+  }
+
+  func history(request: Intertie_V1_HistoryRequest, context: ServerContext) async throws
+    -> Intertie_V1_HistoryResponse
+  {
+    try await serving {
+      let (_, index, _) = try grid.account(request.account)
+      let limit = Page.size(request.limit)
+      let before = request.cursor == 0 ? nil : Int64(clamping: request.cursor)
+      let (lines, reasons) = try grid.read { store in
+        let lines = try store.history(account: index, before: before, limit: limit)
+        let reasons = try lines.map { stored -> Rejection? in
+          guard stored.line.kind == .command, let entry = stored.line.entry else { return nil }
+          return try store.receipt(at: ReceiptPosition(height: stored.height, index: entry))?
+            .rejection
+        }
+        return (lines, reasons)
+      }
+      var response = Intertie_V1_HistoryResponse()
+      response.lines = zip(lines, reasons).map { line, reason in
+        Intertie_V1_HistoryEntry(line, rejection: reason, in: grid.view)
+      }
+      if lines.count == limit, let last = lines.last, last.previous > 0 {
+        response.nextCursor = UInt64(last.id)
+      }
+      return response
+    }
+  }
+
+  func blocks(
+    request: Intertie_V1_BlocksRequest, response: RPCWriter<Intertie_V1_BlockData>,
+    context: ServerContext
+  ) async throws {
+    try await serving {
+      let tip = grid.view.tip.height
+      let end = request.toHeight == 0 ? tip : min(request.toHeight, tip)
+      var next = max(1, request.fromHeight)
+      while next <= end {
+        let from = next
+        let blocks = try grid.read {
+          try $0.blocks(from: from, through: end, limit: 64, bytes: Limits.blockBytes)
+        }
+        guard let last = blocks.last else { break }
+        for block in blocks {
+          guard let body = block.body else {
+            throw NodeFailure.notFound("the body of block \(block.height) was pruned")
+          }
+          var data = Intertie_V1_BlockData()
+          data.header = Data(block.header)
+          data.body = Data(body)
+          data.finalization = Data(block.finalization)
+          try await response.write(data)
+        }
+        next = last.height + 1
+      }
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import Domain
+import GRPCCore
+import GRPCNIOTransportCore
+import GRPCNIOTransportHTTP2Posix
+import NIOCore
+import Synchronization
+
+/// Where and how a node listens.
+package struct ServerConfiguration: Sendable {
+  package enum Security: Sendable {
+    /// TLS with a certificate chain and its key, PEM files.
+    case certificate(path: String, key: String)
+    /// Without TLS; only on a loopback address.
+    case plaintext
+  }
+
+  /// IPv4 or IPv6 address, or "localhost".
+  package var host: String
+  /// 0 lets the system choose.
+  package var port: Int
+  package var security: Security
+
+  package init(host: String, port: Int, security: Security) {
+    self.host = host
+    self.port = port
+    self.security = security
+  }
+
+  var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+}
+
+/// The gRPC server of a node: its services on one port.
+package struct NodeServer: Sendable {
+  private let grid: Microgrid
+  private let configuration: ServerConfiguration
+
+  /// Throws `invalid` when plaintext is asked for beyond the loopback.
+  package init(_ grid: Microgrid, _ configuration: ServerConfiguration) throws(NodeFailure) {
+    if case .plaintext = configuration.security, !configuration.isLoopback {
+      throw .invalid(
+        "plaintext is for loopback addresses only; \(configuration.host) needs a certificate")
+    }
+    self.grid = grid
+    self.configuration = configuration
+  }
+
+  /// Serves until the chain stops or the task is cancelled. `onListening` gets the port. Throws
+  /// why the node had to halt, or why it cannot listen.
+  package func run(onListening: @escaping @Sendable (Int) -> Void) async throws {
+    let host = configuration.host == "localhost" ? "127.0.0.1" : configuration.host
+    let address: GRPCNIOTransportCore.SocketAddress =
+      host.contains(":")
+      ? .ipv6(host: host, port: configuration.port) : .ipv4(host: host, port: configuration.port)
+    let transport = HTTP2ServerTransport.Posix(
+      address: address, transportSecurity: security, config: Self.transportConfiguration())
+    let health = HealthService()
+    let server = GRPCServer(
+      transport: transport,
+      services: [
+        MeterService(grid), MarketService(grid), LedgerService(grid), StatusService(grid), health,
+        ReflectionService(),
+      ])
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await server.serve() }
+      group.addTask {
+        let bound = try await transport.listeningAddress
+        guard let port = bound.ipv4?.port ?? bound.ipv6?.port else {
+          throw NodeFailure.invalid("no port to listen on")
+        }
+        health.isServing = true
+        onListening(port)
+      }
+      group.addTask {
+        // The chain ends first; calls that wait have their answers; then the server.
+        let grid = self.grid
+        defer {
+          health.isServing = false
+          server.beginGracefulShutdown()
+        }
+        try await grid.run()
+      }
+      do {
+        while try await group.next() != nil {}
+      } catch {
+        grid.stop()
+        throw error
+      }
+    }
+  }
+
+  private var security: HTTP2ServerTransport.Posix.TransportSecurity {
+    switch configuration.security {
+    case .plaintext: .plaintext
+    case .certificate(let path, let key):
+      .tls(
+        certificateChain: [.file(path: path, format: .pem)],
+        privateKey: .file(path: key, format: .pem))
+    }
+  }
+
+  /// Sized for meter streams: windows that keep a stream busy over a slow line, bounded streams a
+  /// connection and bounded connections, pings allowed on idle streams.
+  private static func transportConfiguration() -> HTTP2ServerTransport.Posix.Config {
+    let connections = ConnectionCap(limit: Limits.connections)
+    return .defaults { config in
+      config.http2.targetWindowSize = 4 << 20
+      config.http2.maxConcurrentStreams = Limits.streamsPerConnection
+      config.rpc.maxRequestPayloadSize = Limits.messageBytes
+      config.connection.maxGraceTime = .seconds(5)
+      config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(5)
+      config.connection.keepalive.clientBehavior.allowWithoutCalls = true
+      config.channelDebuggingCallbacks.onAcceptTCPConnection = { connections.admit($0) }
+    }
+  }
+}
+
+/// Closes connections beyond a limit as they arrive.
+private final class ConnectionCap: Sendable {
+  private let count = Atomic(0)
+  private let limit: Int
+
+  init(limit: Int) { self.limit = limit }
+
+  func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
+    let before = count.add(1, ordering: .relaxed).oldValue
+    channel.closeFuture.whenComplete { [self] _ in count.subtract(1, ordering: .relaxed) }
+    return before < limit ? channel.eventLoop.makeSucceededVoidFuture() : channel.close()
+  }
+}

@@ -1,0 +1,64 @@
+import Domain
+import Foundation
+import GRPCCore
+import Wire
+
+/// What a node says of itself, and the genesis that it keeps.
+struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
+  private let grid: Microgrid
+  /// Bytes of one piece of the genesis.
+  private static let pieceBytes = 256 << 10
+
+  init(_ grid: Microgrid) { self.grid = grid }
+
+  func status(request: Intertie_V1_StatusRequest, context: ServerContext) async throws
+    -> Intertie_V1_StatusResponse
+  {
+    let view = grid.view
+    let tip = view.tip
+    let calendar = grid.genesis.calendar
+    let now = grid.clock.now
+    let close = calendar.close(of: view.nextClose)
+    var status = Intertie_V1_StatusResponse()
+    status.chainID = Data(grid.chain.array)
+    status.name = grid.genesis.name
+    status.version = Microgrid.version
+    status.uptimeS = grid.uptimeSeconds
+    status.height = tip.height
+    status.blockHash = Data(tip.hash.array)
+    status.stateRoot = Data(tip.stateRoot.array)
+    status.blockTimeUs = tip.time.microseconds
+    status.chainTimeUs = now.microseconds
+    status.rate = calendar.rate
+    status.intervalS = calendar.intervalSeconds
+    status.closeDelayS = calendar.closeDelaySeconds
+    status.openInterval = calendar.interval(at: now).index
+    status.nextClose = view.nextClose.index
+    status.nextCloseUs = close.microseconds
+    status.closeLagUs = max(0, now.microseconds - close.microseconds)
+    status.validators = grid.genesis.validators.map(\.data)
+    status.queueDepth = UInt32(clamping: grid.queueDepth)
+    status.accounts = UInt64(view.accountCount)
+    status.meters = UInt64(await grid.meters.count)
+    status.orders = UInt64(await grid.book.restingOrders)
+    status.trades = view.counters.trades
+    status.readings = view.counters.readings
+    status.commands = view.counters.commands
+    status.failure = view.failure?.description ?? ""
+    return status
+  }
+
+  func genesis(
+    request: Intertie_V1_GenesisRequest, response: RPCWriter<Intertie_V1_GenesisChunk>,
+    context: ServerContext
+  ) async throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let json = try encoder.encode(grid.genesis)
+    for start in stride(from: 0, to: json.count, by: Self.pieceBytes) {
+      var piece = Intertie_V1_GenesisChunk()
+      piece.json = json[start..<min(start + Self.pieceBytes, json.count)]
+      try await response.write(piece)
+    }
+  }
+}
