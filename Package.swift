@@ -49,6 +49,7 @@ func benchmark(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
   name: "intertie",
+  products: [.executable(name: "intertie", targets: ["intertie"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
@@ -74,6 +75,13 @@ let package = Package(
       pureCores + grpc + [
         "Wire", "Storage", transport, crypto, product("X509", "swift-certificates"), logging,
       ]),
+    .executableTarget(
+      name: "intertie",
+      dependencies: grpc + [
+        "Domain", "Wire", "Storage", "Node", transport, crypto, logging,
+        product("_CryptoExtras", "swift-crypto"),
+        product("ArgumentParser", "swift-argument-parser"),
+      ], resources: [.copy("Data")], swiftSettings: strict),
     tests("DomainTests", ["Domain", crypto]),
     tests("MeteringTests", ["Metering", "Domain"]),
     tests("MarketTests", ["Market", "Domain"]),

@@ -1,6 +1,7 @@
 import Domain
-import Fees
 import Testing
+
+@testable import Fees
 
 /// The close of an interval as the rules say it, account by account, in 128 bits, slowly.
 private struct NaiveClose {

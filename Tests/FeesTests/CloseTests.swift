@@ -1,6 +1,7 @@
 import Domain
-import Fees
 import Testing
+
+@testable import Fees
 
 @Suite struct CommissionTests {
   /// 10 kWh held: 0.020000 TSL; owners with 6 and 2 kWh, the funds (accounts 0 and 1).

@@ -1,5 +1,6 @@
 import Domain
-import Fees
+
+@testable import Fees
 
 let calendar = Calendar(origin: 1_700_000_100, wallOrigin: 1_700_000_100)
 let first = calendar.firstInterval

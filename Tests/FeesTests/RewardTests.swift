@@ -1,6 +1,7 @@
 import Domain
-import Fees
 import Testing
+
+@testable import Fees
 
 @Suite struct RewardTests {
   static let megawattHour: Int64 = 1_000_000_000

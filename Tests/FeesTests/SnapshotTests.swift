@@ -1,6 +1,7 @@
 import Domain
-import Fees
 import Testing
+
+@testable import Fees
 
 @Suite struct SnapshotTests {
   private func restore(_ core: FeesCore, _ chunks: [StateChunk]) throws(Rejection) -> FeesCore {

@@ -1,6 +1,7 @@
 import Domain
-import Fees
 import Testing
+
+@testable import Fees
 
 @Suite struct SizingTests {
   @Test func anAccountMayHoldTwoKilowattHours() throws {

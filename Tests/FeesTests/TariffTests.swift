@@ -1,6 +1,7 @@
 import Domain
-import Fees
 import Testing
+
+@testable import Fees
 
 @Suite struct TariffTests {
   private func publish(_ tariff: Tariff, entry: Int = 0) -> FeeInstruction {

@@ -1,6 +1,7 @@
 import Domain
-import Fees
 import Testing
+
+@testable import Fees
 
 @Suite struct TradePricingTests {
   private func core(maker: Int64, taker: Int64) -> FeesCore {

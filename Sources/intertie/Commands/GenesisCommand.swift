@@ -1,0 +1,116 @@
+import ArgumentParser
+import Domain
+import Foundation
+
+struct GenesisCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "genesis",
+    abstract: "Writes and checks the file that a chain starts from.",
+    subcommands: [Make.self, Check.self])
+
+  struct Make: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Writes a genesis file; everything in it can be edited before the first start.",
+      discussion: """
+        Roles that are not given fall to the operator. Accounts, meters and storage units can be \
+        listed here or registered later by the operator. Prices are in ¤ per kWh.
+        """)
+    @Argument(help: "The genesis file to create.") var path: String
+    @Option(help: "Name of the community.") var name: String
+    @Option(help: "The node's key (tienode1…), which validates the chain.") var validator: String
+    @Option(help: "Key of the operator: registers members, meters and storage.")
+    var `operator`: String
+    @Option(help: "Key of the oracle: publishes tariffs.") var oracle: String?
+    @Option(help: "Key of the gateway: issues money.") var gateway: String?
+    @Option(help: "Key of the electricity supplier's account.") var utility: String?
+    @Option(help: "Key of the community's account, which makes the market.")
+    var community: String?
+    @Option(help: "Supplier's selling price, ¤/kWh.") var retail = "0.30"
+    @Option(help: "Supplier's buying price, ¤/kWh.") var feedIn = "0.10"
+    @Option(
+      name: .customLong("account"), parsing: .singleValue,
+      help: "KEY:MONEY:TSL, an account with what it starts with; repeatable.")
+    var accounts: [String] = []
+    @Option(help: "Chain seconds for each second; above 1 only for trials.") var rate: Int64 = 1
+
+    func run() async throws {
+      let genesis = try genesis()
+      let faults = genesis.faults
+      guard faults.isEmpty else {
+        throw ValidationError("the genesis is not valid:\n  " + faults.joined(separator: "\n  "))
+      }
+      try Files.create(path, try Files.json(genesis))
+      print("chain \(genesis.chainID)")
+    }
+
+    private func genesis() throws -> Genesis {
+      let now = Int64(Date().timeIntervalSince1970)
+      let calendar = Calendar(origin: now, wallOrigin: now, rate: rate)
+      let lead = try PublicKey(argument: `operator`, "--operator")
+      func role(_ text: String?, _ option: String) throws -> PublicKey {
+        try text.map { try PublicKey(argument: $0, option) } ?? lead
+      }
+      return Genesis(
+        name: name, calendar: calendar, parameters: Parameters(),
+        roles: Roles(
+          operator: lead, oracle: try role(oracle, "--oracle"),
+          gateway: try role(gateway, "--gateway"), utility: try role(utility, "--utility"),
+          community: try role(community, "--community")),
+        validators: [try PublicKey(argument: validator, "--validator")],
+        tariff: Tariff(
+          retail: Price(try Amounts.micro(retail, "--retail")),
+          feedIn: Price(try Amounts.micro(feedIn, "--feed-in")),
+          intervalsPerDay: Int(calendar.intervalsPerDay)),
+        accounts: try accounts.map(account))
+    }
+
+    private func account(_ text: String) throws -> GenesisAccount {
+      let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 3 else { throw ValidationError("--account takes KEY:MONEY:TSL") }
+      return GenesisAccount(
+        id: try PublicKey(argument: parts[0], "--account"),
+        money: Money(try Amounts.micro(parts[1], "--account")),
+        tsl: StorageTokens(try Amounts.micro(parts[2], "--account")))
+    }
+  }
+
+  struct Check: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Checks a genesis file and prints the chain's id.")
+    @Argument(help: "The genesis file.") var path: String
+
+    func run() async throws {
+      let genesis = try Files.genesis(path)
+      print("chain     \(genesis.chainID)")
+      print("name      \(genesis.name)")
+      print("accounts  \(genesis.accountOrder.count)")
+      print("meters    \(genesis.meters.count)")
+      print("storage   \(genesis.storage.count)")
+    }
+  }
+}
+
+/// Decimal figures as people write them, in millionths, exactly.
+enum Amounts {
+  /// "1.25" → 1,250,000. At most six decimals; no exponent.
+  static func micro(_ text: String, _ what: String) throws -> Int64 {
+    let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+    let fraction = parts.count == 2 ? String(parts[1]) : ""
+    let digits = parts[0].drop { $0 == "-" } + fraction
+    guard
+      fraction.count <= 6, !digits.isEmpty, digits.allSatisfy({ ("0"..."9").contains($0) }),
+      let value = Int64(parts[0] + fraction + String(repeating: "0", count: 6 - fraction.count))
+    else {
+      throw ValidationError("'\(text)' for \(what) is not a number with at most six decimals")
+    }
+    return value
+  }
+
+  /// 1,250,000 → "1.250000", cut to `decimals` towards zero.
+  static func text(micro: Int64, decimals: Int = 6) -> String {
+    let sign = micro < 0 ? "-" : ""
+    let magnitude = micro.magnitude
+    let fraction = String(String(magnitude % 1_000_000 + 1_000_000).dropFirst().prefix(decimals))
+    return "\(sign)\(magnitude / 1_000_000)" + (decimals > 0 ? ".\(fraction)" : "")
+  }
+}

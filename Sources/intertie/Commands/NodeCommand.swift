@@ -1,0 +1,102 @@
+import ArgumentParser
+import Domain
+import Foundation
+import Logging
+import Node
+
+struct NodeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "node",
+    abstract: "Runs the node of a microgrid.",
+    discussion: """
+      Keeps the chain in --data and serves gRPC with TLS. Without a certificate of yours a \
+      development certificate for this machine is made in --data at the first start; clients \
+      trust it with `--ca DATA/tls-certificate.pem`. SIGTERM and SIGINT end it after the block \
+      under way. Exit code 1 with the reason when it had to halt: everything that it acknowledged \
+      is there on the next start.
+      """)
+
+  @Option(help: "The genesis file of the chain.") var genesis: String
+  @Option(help: "Folder of the chain's database; made if it is not there.") var data: String
+  @Option(help: "Key file of this node.") var key: String
+  @OptionGroup var protection: KeysCommand.Protection
+  @Option(help: "HOST:PORT to listen on; port 0 lets the system choose.")
+  var listen = "127.0.0.1:7411"
+  @Option(help: "TLS certificate chain, PEM.") var tlsCertificate: String?
+  @Option(help: "Its private key, PEM.") var tlsKey: String?
+  @Flag(help: "Without TLS; only on a loopback address.") var plaintext = false
+  @Option(help: "File to write the port to, once the node listens.") var portFile: String?
+  @Option(help: "trace, debug, info, notice, warning, error.") var logLevel: Logger.Level = .notice
+
+  func run() async throws {
+    var log = Logger(label: "intertie.node") { StreamLogHandler.standardError(label: $0) }
+    log.logLevel = logLevel
+    let genesis = try Files.genesis(self.genesis)
+    let key = try KeyFile.load(self.key).decrypt(passphrase: try protection.passphrase())
+    try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+    let configuration = NodeConfiguration(
+      genesis: genesis, directory: data, validatorKey: key, log: log)
+    do {
+      let server = try serverConfiguration()
+      log.notice("opening the chain", metadata: ["chain": "\(genesis.chainID)"])
+      let grid = try await Microgrid.open(configuration)
+      log.notice("recovered", metadata: ["height": "\(grid.view.tip.height)"])
+      let signals = StopSignals { grid.stop() }
+      defer { signals.cancel() }
+      try await NodeServer(grid, server).run { [log, portFile, server] port in
+        log.notice("listening", metadata: ["address": "\(server.host):\(port)"])
+        if let portFile {
+          try? Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: portFile), options: .atomic)
+        }
+      }
+      log.notice("stopped", metadata: ["height": "\(grid.view.tip.height)"])
+    } catch let failure as NodeFailure {
+      log.critical("halted: \(failure)")
+      throw CommandFailure("the node halted: \(failure)")
+    }
+  }
+
+  private func serverConfiguration() throws -> ServerConfiguration {
+    let address = NodeAddress(node: listen, ca: nil)
+    let (host, port) = try listenAddress(address)
+    let security: ServerConfiguration.Security
+    if plaintext {
+      security = .plaintext
+    } else if let tlsCertificate, let tlsKey {
+      security = .certificate(path: tlsCertificate, key: tlsKey)
+    } else if tlsCertificate == nil, tlsKey == nil {
+      let files = try DevelopmentCertificate.load(in: data)
+      security = .certificate(path: files.certificatePath, key: files.keyPath)
+    } else {
+      throw ValidationError("--tls-certificate and --tls-key are given together")
+    }
+    return ServerConfiguration(host: host, port: port, security: security)
+  }
+
+  private func listenAddress(_ address: NodeAddress) throws -> (host: String, port: Int) {
+    if listen.hasSuffix(":0") {
+      return (listen.dropLast(2).trimmingCharacters(in: ["[", "]"]), 0)
+    }
+    return try address.endpoint
+  }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+/// Calls `action` on SIGTERM, SIGINT and SIGHUP, instead of ending the process at once.
+final class StopSignals: @unchecked Sendable {
+  // Only touched in init and cancel, both on the command's own task.
+  private var sources: [any DispatchSourceSignal] = []
+
+  init(_ action: @escaping @Sendable () -> Void) {
+    for number in [SIGTERM, SIGINT, SIGHUP] {
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler(handler: action)
+      source.resume()
+      sources.append(source)
+    }
+  }
+
+  func cancel() { for source in sources { source.cancel() } }
+}

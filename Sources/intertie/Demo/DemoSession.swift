@@ -1,0 +1,207 @@
+import Domain
+import Foundation
+import GRPCCore
+import Node
+import Synchronization
+import Wire
+
+/// What became of the readings.
+struct ReadingTally: Sendable {
+  var sent = 0
+  var applied = 0
+  /// Refused, by reason.
+  var refused: [Rejection: Int] = [:]
+  /// Wall-clock microseconds from sending a batch to its acknowledgement.
+  var delays: [Int64] = []
+
+  var acknowledged: Int { applied + refused.values.reduce(0, +) }
+}
+
+/// What became of an order that was entered by hand.
+struct HandResult: Sendable {
+  var order: HandOrder
+  var receipt: Receipt
+  /// Of its block; 0 if it was refused before any.
+  var height: UInt64
+}
+
+/// The homes' and the offices' side of the week, over one connection to the node.
+struct DemoSession: Sendable {
+  let plan: DemoPlan
+  let connection: NodeConnection
+  private let sequences = Sequences()
+
+  init(plan: DemoPlan, connection: NodeConnection) {
+    self.plan = plan
+    self.connection = connection
+  }
+
+  // MARK: Commands
+
+  private func sign(_ body: CommandBody, _ key: SigningKey) -> Intertie_V1_SignedCommand {
+    Intertie_V1_SignedCommand(
+      Command(
+        chain: plan.genesis.chainID, signer: key.publicKey,
+        sequence: sequences.next(of: key.publicKey), expires: plan.expiry, body: body), key: key)
+  }
+
+  /// Submits commands of any signers in one call; throws unless all of them are applied.
+  private func submit(_ commands: [(SigningKey, CommandBody)], _ what: String) async throws {
+    let request = Intertie_V1_SubmitRequest.with {
+      $0.commands = commands.map { sign($0.1, $0.0) }
+    }
+    let results = try await connection.ledger.submit(request, options: NodeConnection.options)
+      .results
+    guard results.count == commands.count else {
+      throw CommandFailure("the node gave \(results.count) results for \(commands.count) commands")
+    }
+    for (index, result) in results.enumerated() {
+      if let reason = result.rejection.domain {
+        throw CommandFailure("\(what): command \(index) was rejected: \(reason)")
+      }
+    }
+  }
+
+  /// Members, meters, batteries, money and tokens; then the homes' agents.
+  func register() async throws {
+    try await submit(plan.registrations, "registration")
+    try await submit(plan.agents(.night, day: 0), "agents")
+  }
+
+  /// No reading comes after the week: what is silent then is not estimated.
+  func retire() async throws { try await submit(plan.retirements, "retiring the meters") }
+
+  // MARK: Time
+
+  /// Wall-clock microseconds left until `time`; below zero when it is past.
+  func left(until time: Timestamp) -> Int64 {
+    let calendar = plan.calendar
+    let elapsed = time.microseconds - calendar.origin * 1_000_000
+    // Rounded up, so that the node's clock has got there too.
+    let wall = calendar.wallOrigin * 1_000_000 + elapsed / calendar.rate + 1
+    return wall - ChainClock.system()
+  }
+
+  private func sleep(until time: Timestamp) async throws {
+    while case let left = left(until: time), left > 0 {
+      try await Task.sleep(for: .microseconds(left))
+    }
+  }
+
+  // MARK: Meters
+
+  /// Streams each interval's readings, all meters in one batch, as soon as it has ended.
+  func streamReadings() async throws -> ReadingTally {
+    let sent = Mutex<[UInt64: Int64]>([:])
+    let homes = plan.keys.homes.count
+    return try await connection.meter.stream { writer in
+      var interval = plan.first
+      while interval <= plan.last {
+        let batch = batch(interval)
+        try await sleep(until: plan.calendar.end(of: interval))
+        sent.withLock { $0[batch.id] = ChainClock.system() }
+        try await writer.write(batch)
+        interval = interval.next
+      }
+    } onResponse: { response in
+      var tally = ReadingTally()
+      for try await ack in response.messages {
+        guard let results = ack.results, results.count == homes,
+          let start = sent.withLock({ $0.removeValue(forKey: ack.id) })
+        else { throw CommandFailure("the node acknowledged batch \(ack.id) wrongly") }
+        tally.delays.append(ChainClock.system() - start)
+        for result in results {
+          if let reason = result.reason {
+            tally.refused[reason, default: 0] += 1
+          } else {
+            tally.applied += 1
+          }
+        }
+      }
+      tally.sent = homes * Int(plan.last.index - plan.first.index + 1)
+      return tally
+    }
+  }
+
+  private func batch(_ interval: Interval) -> Intertie_V1_ReadingBatch {
+    .with {
+      $0.id = UInt64(interval.index)
+      $0.readings = plan.keys.homes.enumerated().map { place, home in
+        let flow = plan.flow(place, interval)
+        return Intertie_V1_SignedReading(
+          Reading(
+            chain: plan.genesis.chainID, meter: home.meter.publicKey, interval: interval,
+            exported: flow.exported, imported: flow.imported), key: home.meter)
+      }
+    }
+  }
+
+  // MARK: Members and offices
+
+  /// Follows the plan's timeline; returns what became of the orders entered by hand.
+  func followTimeline() async throws -> [HandResult] {
+    var results: [HandResult] = []
+    var orders: [String: OrderID] = [:]
+    for event in plan.timeline {
+      try await sleep(until: event.time)
+      switch event.act {
+      case .commands(let commands, let what): try await submit(commands, what)
+      case .hand(let order):
+        let label = "\(order.home)/\(order.name)"
+        let result = try await enter(order, known: orders[label])
+        if let id = result.receipt.order { orders[label] = id }
+        results.append(HandResult(order: order, receipt: result.receipt, height: result.height))
+      }
+    }
+    return results
+  }
+
+  private func enter(_ order: HandOrder, known: OrderID?) async throws
+    -> Intertie_V1_SubmitResult
+  {
+    guard let home = plan.keys.homes.first(where: { $0.name == order.home }) else {
+      throw CommandFailure("there is no \(order.home)")
+    }
+    let options = NodeConnection.options
+    let market = connection.market
+    // An order that was refused has no number; then there is nothing to change.
+    let id = known ?? OrderID(.max)
+    switch order.act {
+    case .place(let side, let wattHours, let timeInForce):
+      let request = OrderRequest(
+        side: side, wattHours: wattHours, limit: order.limit, timeInForce: timeInForce)
+      return try await market.place(sign(.place(request), home.account), options: options)
+    case .replace(let wattHours):
+      let body = CommandBody.replace(id, wattHours: wattHours, limit: order.limit)
+      return try await market.replace(sign(body, home.account), options: options)
+    case .cancel:
+      return try await market.cancel(sign(.cancel(id), home.account), options: options)
+    }
+  }
+
+  // MARK: Watching
+
+  /// Shows every close of the week as it happens; returns after the one that settles the last.
+  func watch(_ progress: DemoProgress) async throws {
+    let market = connection.market
+    try await market.watchIntervals(.init()) { response in
+      for try await totals in response.messages {
+        await progress.show(totals)
+        if totals.interval >= plan.settling.index { return }
+      }
+      throw CommandFailure("the node stopped telling of closes")
+    }
+  }
+}
+
+/// Each signer's next sequence number.
+private final class Sequences: Sendable {
+  private let used = Mutex<[PublicKey: UInt64]>([:])
+
+  func next(of key: PublicKey) -> UInt64 {
+    used.withLock { used in
+      used[key, default: 0] += 1
+      return used[key, default: 1]
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import Domain
+import Foundation
+
+/// What a command says when it cannot do what was asked; printed without a stack trace, exit 1.
+struct CommandFailure: Error, CustomStringConvertible {
+  var description: String
+  init(_ description: String) { self.description = description }
+}
+
+enum Files {
+  static func read(_ path: String, what: String) throws -> Data {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw CommandFailure("cannot read the \(what) \(path)")
+    }
+    return data
+  }
+
+  /// Creates `path` with all of `data`; refuses to overwrite.
+  static func create(_ path: String, _ data: Data, permissions: Int = 0o644) throws {
+    guard !FileManager.default.fileExists(atPath: path) else {
+      throw CommandFailure("\(path) exists already; it is not overwritten")
+    }
+    let folder = (path as NSString).deletingLastPathComponent
+    if !folder.isEmpty {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true)
+    }
+    guard
+      FileManager.default.createFile(
+        atPath: path, contents: data, attributes: [.posixPermissions: permissions])
+    else { throw CommandFailure("cannot write \(path)") }
+  }
+
+  static func genesis(_ path: String) throws -> Genesis {
+    let data = try read(path, what: "genesis file")
+    let genesis: Genesis
+    do { genesis = try JSONDecoder().decode(Genesis.self, from: data) } catch {
+      throw CommandFailure("\(path) is not a genesis file: \(explain(error))")
+    }
+    let faults = genesis.faults
+    guard faults.isEmpty else {
+      throw CommandFailure("\(path) is not valid:\n  " + faults.joined(separator: "\n  "))
+    }
+    return genesis
+  }
+
+  static func json(_ value: some Encodable) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(value) + Data("\n".utf8)
+  }
+
+  /// A decoding error in words: where in the file, and what is wrong there.
+  static func explain(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return "\(error)" }
+    func place(_ path: [any CodingKey]) -> String {
+      path.isEmpty ? "top level" : path.map(\.stringValue).joined(separator: ".")
+    }
+    switch error {
+    case .keyNotFound(let key, let context):
+      return "'\(key.stringValue)' is missing at \(place(context.codingPath))"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      return "\(place(context.codingPath)): \(context.debugDescription)"
+    case .dataCorrupted(let context):
+      return "\(place(context.codingPath)): \(context.debugDescription)"
+    @unknown default: return "\(error)"
+    }
+  }
+}
+
+/// Where the passphrase of a key file comes from: a file, the environment, or the terminal.
+enum Passphrase {
+  static let variable = "INTERTIE_PASSPHRASE"
+
+  static func read(file: String?, confirming: Bool = false) throws -> String {
+    if let file {
+      let text = String(decoding: try Files.read(file, what: "passphrase file"), as: UTF8.self)
+      return text.trimmingCharacters(in: .newlines)
+    }
+    if let value = ProcessInfo.processInfo.environment[variable] { return value }
+    guard isatty(STDIN_FILENO) == 1 else {
+      throw CommandFailure(
+        "no passphrase: give --passphrase-file, set \(variable), or run in a terminal")
+    }
+    let first = try ask("Passphrase: ")
+    guard !first.isEmpty else { throw CommandFailure("an empty passphrase protects nothing") }
+    if confirming, try ask("Again: ") != first {
+      throw CommandFailure("the two passphrases differ")
+    }
+    return first
+  }
+
+  private static func ask(_ prompt: String) throws -> String {
+    guard let text = getpass(prompt) else { throw CommandFailure("no passphrase was read") }
+    return String(cString: text)
+  }
+}

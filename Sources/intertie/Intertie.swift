@@ -1,0 +1,41 @@
+import ArgumentParser
+import Domain
+
+@main
+struct Intertie: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "intertie",
+    abstract: "A microgrid node: metering, market, ledger and fees of a community of homes.",
+    discussion: """
+      Start with `intertie demo`, which runs a community of real homes in two minutes. To run a \
+      node of your own: `keys make`, `genesis make`, `node`; then `wallet` and `status` talk to it.
+
+      Exit codes: 0 done; 1 it failed, with the reason on standard error; 2 rejected by the chain; \
+      64 wrong arguments.
+      """,
+    version: "0.1.0",
+    subcommands: [
+      KeysCommand.self, GenesisCommand.self, NodeCommand.self, WalletCommand.self,
+      StatusCommand.self, AuditCommand.self, DemoCommand.self,
+    ])
+}
+
+/// Exit codes beside the argument parser's own.
+enum ExitCodes {
+  static let failed = ExitCode(1)
+  static let rejected = ExitCode(2)
+}
+
+extension PublicKey {
+  /// A key given as an argument: Bech32m of an account, meter or node, or 64 hexadecimal digits.
+  init(argument: String, _ what: String) throws {
+    let key =
+      PublicKey(text: argument, as: .account) ?? PublicKey(text: argument, as: .meter)
+      ?? PublicKey(text: argument, as: .node) ?? Hex.decode(argument).flatMap { PublicKey($0) }
+    guard let key else {
+      throw ValidationError(
+        "'\(argument)' is not a key for \(what): tie1…, tiemeter1… or tienode1…")
+    }
+    self = key
+  }
+}

@@ -1,0 +1,140 @@
+import ArgumentParser
+import Domain
+import Foundation
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+import Wire
+
+typealias Transport = HTTP2ClientTransport.Posix
+
+/// Where a node is and how its certificate is checked.
+struct NodeAddress: ParsableArguments, Sendable {
+  @Option(help: "The node, HOST:PORT. Default: $INTERTIE_NODE, else 127.0.0.1:7411.")
+  var node: String?
+
+  @Option(
+    help: """
+      Certificate that the node must show, or its issuer's (PEM). Default: $INTERTIE_CA, else the \
+      system's trust roots.
+      """)
+  var ca: String?
+
+  @Flag(help: "Without TLS; for a node that runs so on this machine.")
+  var plaintext = false
+
+  init() {}
+
+  init(node: String, ca: String?) {
+    self.node = node
+    self.ca = ca
+    plaintext = ca == nil
+  }
+
+  var endpoint: (host: String, port: Int) {
+    get throws {
+      let environment = ProcessInfo.processInfo.environment
+      let text = node ?? environment["INTERTIE_NODE"] ?? "127.0.0.1:7411"
+      guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+        (1...65_535).contains(port)
+      else { throw ValidationError("'\(text)' is not HOST:PORT") }
+      let host = text[..<colon].trimmingCharacters(in: ["[", "]"])
+      return (host == "localhost" ? "127.0.0.1" : host, port)
+    }
+  }
+
+  /// Connects, runs `body`, and disconnects. A status of the node becomes a failure in words.
+  func connect<Result: Sendable>(
+    _ body: @Sendable (NodeConnection) async throws -> Result
+  ) async throws -> Result {
+    let (host, port) = try endpoint
+    let target: any ResolvableTarget =
+      host.contains(":")
+      ? .ipv6(address: host, port: port)
+      : host.allSatisfy({ $0.isNumber || $0 == "." })
+        ? .ipv4(address: host, port: port) : .dns(host: host, port: port)
+    let transport = try Transport(
+      target: target, transportSecurity: security,
+      config: .defaults { $0.http2.targetWindowSize = 4 << 20 })
+    do {
+      return try await withGRPCClient(transport: transport) { client in
+        try await body(NodeConnection(client))
+      }
+    } catch let error as RPCError {
+      throw CommandFailure(Self.explain(error, host: host, port: port))
+    }
+  }
+
+  private var security: Transport.TransportSecurity {
+    if plaintext { return .plaintext }
+    guard let ca = ca ?? ProcessInfo.processInfo.environment["INTERTIE_CA"] else { return .tls }
+    return .tls { $0.trustRoots = .certificates([.file(path: ca, format: .pem)]) }
+  }
+
+  private static func explain(_ error: RPCError, host: String, port: Int) -> String {
+    switch error.code {
+    case .unavailable, .deadlineExceeded:
+      "the node at \(host):\(port) does not answer (\(error.message)); check the address and, for "
+        + "a development certificate, --ca"
+    default: "the node says \(error.code): \(error.message)"
+    }
+  }
+}
+
+/// The services of one node, and what every command needs of them.
+struct NodeConnection: Sendable {
+  let meter: Intertie_V1_Meter.Client<Transport>
+  let market: Intertie_V1_Market.Client<Transport>
+  let ledger: Intertie_V1_Ledger.Client<Transport>
+  let status: Intertie_V1_Status.Client<Transport>
+
+  /// Unary calls give up after this time.
+  static let options: CallOptions = {
+    var options = CallOptions.defaults
+    options.timeout = .seconds(30)
+    return options
+  }()
+
+  init(_ client: GRPCClient<Transport>) {
+    meter = .init(wrapping: client)
+    market = .init(wrapping: client)
+    ledger = .init(wrapping: client)
+    status = .init(wrapping: client)
+  }
+
+  func currentStatus() async throws -> Intertie_V1_StatusResponse {
+    try await status.status(.init(), options: Self.options)
+  }
+
+  func account(_ key: PublicKey) async throws -> Intertie_V1_AccountResponse {
+    try await ledger.account(.with { $0.account = key.data }, options: Self.options)
+  }
+
+  /// Signs and submits commands of one account in one call; the results in order. The account's
+  /// next sequence is asked for, so that a wallet keeps no state of its own.
+  func submit(_ bodies: [CommandBody], key: SigningKey) async throws -> [Intertie_V1_SubmitResult] {
+    let status = try await currentStatus()
+    guard let chain = ChainID(status.chainID) else {
+      throw CommandFailure("the node gives no valid chain id")
+    }
+    let next: UInt64
+    do { next = try await account(key.publicKey).nextSequence } catch let error as RPCError
+      where error.code == .notFound
+    { next = 1 }
+    // Two minutes of wall-clock time, however fast the chain's runs.
+    let expires = Timestamp(microseconds: status.chainTimeUs + 120_000_000 * status.rate)
+    return try await submit(bodies, key: key, chain: chain, sequence: next, expires: expires)
+  }
+
+  func submit(
+    _ bodies: [CommandBody], key: SigningKey, chain: ChainID, sequence: UInt64, expires: Timestamp
+  ) async throws -> [Intertie_V1_SubmitResult] {
+    var request = Intertie_V1_SubmitRequest()
+    for (offset, body) in bodies.enumerated() {
+      let command = Command(
+        chain: chain, signer: key.publicKey, sequence: sequence + UInt64(offset),
+        expires: expires, body: body)
+      request.commands.append(Intertie_V1_SignedCommand(command, key: key))
+    }
+    return try await ledger.submit(request, options: Self.options).results
+  }
+}
