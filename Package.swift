@@ -82,6 +82,7 @@ let package = Package(
         product("_CryptoExtras", "swift-crypto"),
         product("ArgumentParser", "swift-argument-parser"),
       ], resources: [.copy("Data")], swiftSettings: strict),
+
     tests("DomainTests", ["Domain", crypto]),
     tests("MeteringTests", ["Metering", "Domain"]),
     tests("MarketTests", ["Market", "Domain"]),
@@ -91,7 +92,9 @@ let package = Package(
     tests("WireTests", ["Wire", "Domain"] + grpc),
     tests("StorageTests", ["Storage", "Domain", product("GRDB", "GRDB.swift")]),
     tests("NodeTests", ["Node", "Storage", "Wire", transport, logging] + pureCores + grpc),
+    tests("CrashTests", ["Node", "Storage", "Wire", "Domain", "Ledger", transport, logging] + grpc),
     tests("TidyTests", []),
+
     benchmark("MatchingBenchmark", ["Market", "Domain"]),
     benchmark("NodeBenchmark", ["Domain", "Node", "Wire", "Storage", transport, logging] + grpc),
   ]

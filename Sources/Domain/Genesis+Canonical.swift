@@ -88,6 +88,10 @@ extension Genesis {
           "tariff needs \(calendar.intervalsPerDay) prices a side, 0 <= feedIn <= retail")
       }
     }
+    let system = Set(SystemAccount.allCases.map(\.id))
+    require(
+      system.isDisjoint(with: roles.all + accounts.map(\.id) + meters.map(\.account)),
+      "a role, an account or a meter's account is one of the system's own accounts")
     let amounts = 0...Limits.amount
     require(
       accounts.allSatisfy { amounts.contains($0.money.raw) && amounts.contains($0.tsl.raw) },

@@ -1,8 +1,9 @@
 /// Every bound on a queue, batch, block, table or field, by name.
 package enum Limits {
   // Fields.
-  /// Largest price, µ¤ per kWh: 1,000,000 ¤/kWh.
-  package static let price: Int64 = 1_000_000_000_000
+  /// Largest price, µ¤ per kWh: 10,000 ¤/kWh, so that what the largest meter can owe in the days
+  /// for late readings stays far within 64 bits.
+  package static let price: Int64 = 10_000_000_000
   /// Largest order, Wh: 1 GWh.
   package static let orderWattHours: Int64 = 1_000_000_000
   /// Largest amount of any asset in one command or genesis line.
@@ -40,11 +41,21 @@ package enum Limits {
   /// Readings in one message of a meter stream.
   package static let readingsPerMessage = 2048
   /// Batches under way on one stream before the node stops reading from it.
-  package static let batchesPerStream = 4
+  package static let batchesPerStream = 2
   /// Commands in one submission.
   package static let commandsPerSubmission = 256
   /// Entries that wait for a block, all clients together.
-  package static let inboxEntries = 1 << 16
+  package static let inboxEntries = 1 << 14
+  /// Places beyond these that only commands may take, so that a flood of readings cannot shut
+  /// members out.
+  package static let inboxCommands = 1 << 10
+  /// Their bytes.
+  package static let inboxBytes = 32 << 20
+  /// Intervals that one block closes; a chain that stood still catches up over several blocks.
+  package static let closesPerBlock: Int64 = 96
+  /// Reads of the database that wait or run at a time, and how many run.
+  package static let reads = 256
+  package static let concurrentReads = 4
   /// Entries in one block.
   package static let blockEntries = 1 << 14
   /// Bytes of one block's body.

@@ -28,6 +28,7 @@ package final class Microgrid: Sendable {
   private let inbox: Inbox
   private let alarm: Alarm
   private let verifier: Verifier
+  private let reader: StoreReader
   private let log: Logger
 
   /// Opens or creates the chain in `configuration.directory`, verifies it, and executes what the
@@ -50,6 +51,7 @@ package final class Microgrid: Sendable {
     self.store = store
     log = configuration.log
     verifier = Verifier(chain: chain)
+    reader = StoreReader(store)
     inbox = Inbox()
     alarm = Alarm()
     events = NodeEvents()
@@ -68,7 +70,8 @@ package final class Microgrid: Sendable {
         nextClose: bare.nextClose, checkpoint: bare.checkpoint, sinceClose: bare.sinceClose),
       inbox: inbox, writer: StoreWriter(store), clock: clock, view: view, events: events,
       alarm: alarm,
-      retention: Retention(snapshotHeight: recovered.snapshotHeight))
+      retention: Retention(
+        snapshotHeight: recovered.snapshotHeight, keepBlocks: configuration.keepBlocks))
   }
 
   /// Keeps the chain until `stop()` or the task's cancellation. Throws when the node had to halt;
@@ -118,9 +121,12 @@ package final class Microgrid: Sendable {
     (clock.now.microseconds - startedAt.microseconds) / genesis.calendar.rate / 1_000_000
   }
 
-  /// Reads from storage; its failures become the node's.
-  func read<T>(_ body: (Store) throws -> T) throws(NodeFailure) -> T {
-    try Recovery.storing { try body(store) }
+  /// Reads from storage, off the threads that run the chain; its failures become the node's.
+  func read<T: Sendable>(_ body: @escaping @Sendable (Store) throws -> T)
+    async
+    throws(NodeFailure) -> T
+  {
+    try await reader.read(body)
   }
 
   /// The account that a request names.
@@ -181,25 +187,50 @@ package final class Microgrid: Sendable {
   /// A refusal for what the meters know already may come from a block that is being committed: it
   /// is told only when that block is durable, which an empty submission waits for.
   private func complete(_ batch: inout SubmissionBatch) async throws(NodeFailure) -> [EntryResult] {
+    guard !batch.toVerify.isEmpty else { return batch.results }
+    let reservation = batch.reservation
+    try reserve(reservation)
     let valid = await Verifier.areSigned(batch.toVerify)
     let entries = batch.admit(signed: valid)
-    guard !entries.isEmpty || batch.restsOnState else { return batch.results }
-    batch.fill(try await commit(entries))
+    guard !entries.isEmpty || batch.restsOnState else {
+      inbox.release(reservation)
+      return batch.results
+    }
+    batch.fill(try await commit(entries, reservation))
     return batch.results
   }
 
-  private func commit(_ entries: [VerifiedEntry]) async throws(NodeFailure) -> Committed {
+  private func reserve(_ reservation: Reservation) throws(NodeFailure) {
+    switch inbox.reserve(reservation) {
+    case .accepted: return
+    case .full: throw .busy("the node has \(inbox.depth) entries waiting; try again in a moment")
+    case .stopped: throw .stopped("the node is stopping")
+    }
+  }
+
+  private func commit(_ entries: [VerifiedEntry], _ reservation: Reservation)
+    async
+    throws(NodeFailure) -> Committed
+  {
     let inbox = self.inbox
     let result: Result<Committed, NodeFailure> = await withCheckedContinuation { continuation in
-      let answer = Answer(continuation)
-      switch inbox.post(Submission(entries: entries, answer: answer)) {
-      case .accepted: break
-      case .full:
-        answer.resume(.failure(.busy("the node has \(Limits.inboxEntries) entries waiting")))
-      case .stopped: answer.resume(.failure(.stopped("the node is stopping")))
+      let submission = Submission(
+        entries: entries, reservation: reservation, answer: Answer(continuation))
+      if !inbox.post(submission) {
+        submission.answer.resume(.failure(.stopped("the node is stopping")))
       }
     }
+    inbox.release(reservation)
     return try result.get()
+  }
+
+  /// What `body` reads from a core's actor, told once every block that it can have seen is durable.
+  func settled<T: Sendable>(_ body: () async -> T) async throws(NodeFailure) -> T {
+    let value = await body()
+    let nothing = Reservation(entries: 0, bytes: 0, isForCommands: true)
+    try reserve(nothing)
+    _ = try await commit([], nothing)
+    return value
   }
 
   /// An account's balance with its path to a finalised header.

@@ -9,18 +9,21 @@ package struct NodeConfiguration: Sendable {
   package var directory: String
   /// This node's validator key, one of the genesis's.
   package var validatorKey: SigningKey
+  /// Block bodies and history to keep below the newest snapshot; nil keeps everything.
+  package var keepBlocks: UInt64?
   package var log: Logger
   /// Wall-clock microseconds since the Unix epoch; the system's clock but in tests.
   package var wall: @Sendable () -> Int64
 
   package init(
-    genesis: Genesis, directory: String, validatorKey: SigningKey,
+    genesis: Genesis, directory: String, validatorKey: SigningKey, keepBlocks: UInt64? = nil,
     log: Logger = Logger(label: "intertie"),
     wall: @escaping @Sendable () -> Int64 = ChainClock.system
   ) {
     self.genesis = genesis
     self.directory = directory
     self.validatorKey = validatorKey
+    self.keepBlocks = keepBlocks
     self.log = log
     self.wall = wall
   }

@@ -30,6 +30,8 @@ package final class ReadView: Sendable {
     var nextClose: Interval
     var lastInterval: IntervalRecord?
     var counters: Counters
+    var orders: Int
+    var meters: Int
     var failure: NodeFailure?
   }
 
@@ -37,14 +39,14 @@ package final class ReadView: Sendable {
 
   package init(
     tip: Tip, accounts: [Account], depth: BookDepth, nextClose: Interval, counters: Counters,
-    lastInterval: IntervalRecord?
+    lastInterval: IntervalRecord?, orders: Int, meters: Int
   ) {
     var indices: [AccountID: AccountIndex] = [:]
     for (index, account) in accounts.enumerated() { indices[account.id] = AccountIndex(index) }
     state = Mutex(
       State(
         tip: tip, accounts: accounts, indices: indices, depth: depth, nextClose: nextClose,
-        lastInterval: lastInterval, counters: counters))
+        lastInterval: lastInterval, counters: counters, orders: orders, meters: meters))
   }
 
   package var tip: Tip { state.withLock { $0.tip } }
@@ -52,13 +54,17 @@ package final class ReadView: Sendable {
   package var nextClose: Interval { state.withLock { $0.nextClose } }
   package var lastInterval: IntervalRecord? { state.withLock { $0.lastInterval } }
   package var counters: Counters { state.withLock { $0.counters } }
+  /// Orders that rest in the book, and meters that were ever registered.
+  package var orders: Int { state.withLock { $0.orders } }
+  package var meters: Int { state.withLock { $0.meters } }
   package var accountCount: Int { state.withLock { $0.accounts.count } }
   /// Why the node stopped; nil while it runs.
   package var failure: NodeFailure? { state.withLock { $0.failure } }
 
   package func index(of id: AccountID) -> AccountIndex? { state.withLock { $0.indices[id] } }
-  package func id(of index: AccountIndex) -> AccountID {
-    state.withLock { $0.accounts[index.int].id }
+  /// Nil for an account of a block that is not published yet.
+  package func id(of index: AccountIndex) -> AccountID? {
+    state.withLock { index.int < $0.accounts.count ? $0.accounts[index.int].id : nil }
   }
 
   /// The account and the height at which it stands so.
@@ -93,6 +99,8 @@ package final class ReadView: Sendable {
         }
       }
       if let depth = update.depth { state.depth = depth }
+      if let orders = update.orders { state.orders = orders }
+      if let meters = update.meters { state.meters = meters }
       if let interval = update.lastInterval { state.lastInterval = interval }
       state.nextClose = update.nextClose
       state.counters.readings += update.readings
@@ -108,6 +116,8 @@ package struct ViewUpdate: Sendable {
   package var tip: Tip
   package var changed: [(index: AccountIndex, account: Account)]
   package var depth: BookDepth?
+  package var orders: Int?
+  package var meters: Int?
   package var lastInterval: IntervalRecord?
   package var nextClose: Interval
   package var readings: UInt64

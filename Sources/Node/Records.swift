@@ -42,7 +42,8 @@ package struct TradeTotals: Hashable, Sendable {
     count += Int64(trades.count)
     for trade in trades {
       wattHours += trade.trade.wattHours
-      value += trade.buyerPays
+      // Turnover has no bound as supply has; it stays at the top rather than stop the chain.
+      value = Money(Int64(clamping: Int128(value.raw) + Int128(trade.buyerPays.raw)))
     }
   }
 }
@@ -80,8 +81,19 @@ package struct Retention: Sendable {
 
   private var snapshotHeight: UInt64
   private var bytesSince = 0
+  private let keepBlocks: UInt64?
 
-  package init(snapshotHeight: UInt64) { self.snapshotHeight = snapshotHeight }
+  /// `keepBlocks`: bodies to keep below the newest snapshot; nil keeps all.
+  package init(snapshotHeight: UInt64, keepBlocks: UInt64?) {
+    self.snapshotHeight = snapshotHeight
+    self.keepBlocks = keepBlocks
+  }
+
+  /// The height below which bodies and history may go; nil while nothing may.
+  var oldestKept: UInt64? {
+    guard let keepBlocks, snapshotHeight > keepBlocks else { return nil }
+    return snapshotHeight - keepBlocks
+  }
 
   /// The state after the newest of `decided` that closed an interval, when it is time for one.
   mutating func snapshot(after decided: [(block: DecidedBlock, execution: Execution)])

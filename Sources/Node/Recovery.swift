@@ -35,7 +35,9 @@ enum Recovery {
         pipeline = try await BarePipeline(genesis: genesis)
       }
     } catch {
-      throw .storage("the state cannot be restored from snapshot or genesis (\(error))")
+      throw (snapshot?.height ?? 0) > 0
+        ? .storage("the state cannot be restored from the snapshot (\(error))")
+        : .invalid("the genesis gives no state to start from (\(error))")
     }
     var replay = Replay(pipeline: pipeline, chain: chain, height: start)
     try await replay.run(store, through: tip?.height ?? 0)
@@ -116,7 +118,7 @@ enum Recovery {
       counters: Counters(
         readings: UInt64(counts.readings), trades: UInt64(counts.trades),
         commands: UInt64(counts.entries - counts.readings)),
-      lastInterval: last)
+      lastInterval: last, orders: pipeline.book.restingOrders, meters: pipeline.meter.meterCount)
   }
 }
 

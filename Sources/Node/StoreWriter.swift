@@ -24,4 +24,19 @@ package struct StoreWriter: Sendable {
     }
     if let failure { throw failure }
   }
+
+  /// Drops bodies, trades and history below `height`; headers and what proves them stay.
+  package func prune(below height: UInt64) async throws(NodeFailure) {
+    let failure: NodeFailure? = await withCheckedContinuation { continuation in
+      thread.async {
+        do {
+          _ = try store.prune(below: height)
+          continuation.resume(returning: nil)
+        } catch {
+          continuation.resume(returning: .storage("\(error)"))
+        }
+      }
+    }
+    if let failure { throw failure }
+  }
 }

@@ -99,15 +99,16 @@ extension Store {
   {
     guard !block.intervals.isEmpty || !block.figures.isEmpty else { return }
     var sheets = block.intervals.map { FigureSheet(interval: $0.interval) }
+    let places = Dictionary(
+      block.intervals.enumerated().map { ($1.interval, $0) },
+      uniquingKeysWith: { first, _ in first })
     var writer = CanonicalWriter()
     let last = tails.correction
     for figure in block.figures {
       guard figure.meter < Limits.meters else {
         throw StorageFailure.other("a figure for meter \(figure.meter)")
       }
-      if let sheet = sheets.firstIndex(where: { $0.interval == figure.interval }),
-        sheets[sheet].place(figure)
-      {
+      if let sheet = places[figure.interval], sheets[sheet].place(figure) {
         continue
       }
       tails.correction += 1

@@ -73,6 +73,12 @@ enum Passphrase {
   static let variable = "INTERTIE_PASSPHRASE"
 
   static func read(file: String?, confirming: Bool = false) throws -> String {
+    let passphrase = try take(file: file, confirming: confirming)
+    guard !passphrase.isEmpty else { throw CommandFailure("an empty passphrase protects nothing") }
+    return passphrase
+  }
+
+  private static func take(file: String?, confirming: Bool) throws -> String {
     if let file {
       let text = String(decoding: try Files.read(file, what: "passphrase file"), as: UTF8.self)
       return text.trimmingCharacters(in: .newlines)
@@ -83,7 +89,6 @@ enum Passphrase {
         "no passphrase: give --passphrase-file, set \(variable), or run in a terminal")
     }
     let first = try ask("Passphrase: ")
-    guard !first.isEmpty else { throw CommandFailure("an empty passphrase protects nothing") }
     if confirming, try ask("Again: ") != first {
       throw CommandFailure("the two passphrases differ")
     }

@@ -27,14 +27,12 @@ enum ExitCodes {
 }
 
 extension PublicKey {
-  /// A key given as an argument: Bech32m of an account, meter or node, or 64 hexadecimal digits.
-  init(argument: String, _ what: String) throws {
-    let key =
-      PublicKey(text: argument, as: .account) ?? PublicKey(text: argument, as: .meter)
-      ?? PublicKey(text: argument, as: .node) ?? Hex.decode(argument).flatMap { PublicKey($0) }
-    guard let key else {
+  /// A key given as an argument: Bech32m of that kind and no other, so that money cannot go to a
+  /// meter by a slip of the hand.
+  init(argument: String, as kind: Kind = .account, _ what: String) throws {
+    guard let key = PublicKey(text: argument, as: kind) else {
       throw ValidationError(
-        "'\(argument)' is not a key for \(what): tie1…, tiemeter1… or tienode1…")
+        "'\(argument)' is not a key for \(what), which is written \(kind.rawValue)1…")
     }
     self = key
   }

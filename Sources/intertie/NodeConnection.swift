@@ -47,6 +47,9 @@ struct NodeAddress: ParsableArguments, Sendable {
     _ body: @Sendable (NodeConnection) async throws -> Result
   ) async throws -> Result {
     let (host, port) = try endpoint
+    if plaintext, host != "::1", !host.hasPrefix("127.") {
+      throw ValidationError("--plaintext is for loopback addresses only; \(host) needs TLS")
+    }
     let target: any ResolvableTarget =
       host.contains(":")
       ? .ipv6(address: host, port: port)
@@ -135,6 +138,13 @@ struct NodeConnection: Sendable {
         expires: expires, body: body)
       request.commands.append(Intertie_V1_SignedCommand(command, key: key))
     }
-    return try await ledger.submit(request, options: Self.options).results
+    do { return try await ledger.submit(request, options: Self.options).results } catch let error
+      as RPCError
+      where [.unavailable, .deadlineExceeded, .cancelled].contains(error.code)
+    {
+      throw CommandFailure(
+        "the node's answer was lost (\(error.message)): the command may have been applied. Before "
+          + "you repeat it, ask: intertie wallet receipt \(sequence) --key …")
+    }
   }
 }

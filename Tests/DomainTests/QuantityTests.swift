@@ -134,7 +134,7 @@ import Testing
   @Test(
     arguments: [
       (1, 0, 1), (1000, 0, 1), (1001, 0, 2), (200_000, 0, 200), (200_000, 20, 204), (1, 1, 2),
-      (200_000, 1000, 400), (Limits.price, 1000, 2_000_000_000),
+      (200_000, 1000, 400), (Limits.price, 1000, 20_000_000),
     ] as [(Int64, Int64, Int64)])
   func perWattHour(_ row: (Int64, Int64, Int64)) throws {
     #expect(try BuyHold.perWattHour(limit: Price(row.0), feePermille: row.1) == row.2)
@@ -147,9 +147,9 @@ import Testing
     let limit = Price(Limits.price)
     #expect(
       try BuyHold.amount(wattHours: Limits.orderWattHours, limit: limit, feePermille: 1000)
-        == Money(2_000_000_000_000_000_000))
+        == Money(20_000_000_000_000_000))
     #expect(throws: Rejection.overflow) {
-      try BuyHold.amount(wattHours: 5 * Limits.orderWattHours, limit: limit, feePermille: 1000)
+      try BuyHold.amount(wattHours: 500 * Limits.orderWattHours, limit: limit, feePermille: 1000)
     }
     #expect(throws: Rejection.overflow) {
       try BuyHold.perWattHour(limit: .max, feePermille: .max)

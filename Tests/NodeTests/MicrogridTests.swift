@@ -127,6 +127,47 @@ import Testing
     }
   }
 
+  /// Every call gets its answer when the node stops in the middle of a load: a receipt, or the
+  /// reason that it stopped.
+  @Test func stoppingAnswersEveryCall() async throws {
+    let test = try TestGrid()
+    defer { test.remove() }
+    let grid = try await test.open()
+    let answered = try await withThrowingTaskGroup(of: Int.self) { group in
+      group.addTask {
+        try await grid.run()
+        return 0
+      }
+      for sequence in 1...300 as ClosedRange<UInt64> {
+        let body = CommandBody.redeem(amount: Money(Int64(sequence)))
+        let command = test.command(body, by: test.homes[0], sequence: sequence)
+        group.addTask {
+          do throws(NodeFailure) {
+            _ = try await grid.submit(commands: [command])
+          } catch {
+            guard case .stopped = error else { throw error }
+          }
+          if sequence == 100 { grid.stop() }
+          return 1
+        }
+      }
+      return try await group.reduce(0, +)
+    }
+    #expect(answered == 300)
+    #expect(grid.queueDepth == 0)
+    try grid.store.close()
+  }
+
+  @Test func aYearOfStandingStillIsCaughtUpInBoundedBlocks() async throws {
+    try await TestGrid.running { test, grid in
+      let calendar = test.genesis.calendar
+      let last = calendar.firstInterval.advanced(by: 96 * 30)
+      test.clock.set(seconds: calendar.close(of: last).seconds)
+      try await eventually("a month was not caught up") { grid.view.nextClose == last.next }
+      #expect(grid.view.tip.height >= 30)
+    }
+  }
+
   @Test func aKeyThatIsNoValidatorIsRefusedInWords() async throws {
     let test = try TestGrid()
     defer { test.remove() }

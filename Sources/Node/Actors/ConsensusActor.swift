@@ -49,7 +49,14 @@ package actor ConsensusActor {
       try await perform([.start])
       while true {
         let (submissions, signals) = await inbox.drain()
-        if signals.isStopping { break }
+        if signals.isStopping {
+          // Taken out already: they are refused with all the others.
+          queue.append(submissions)
+          for request in signals.proofs {
+            request.continuation.resume(returning: .failure(.stopped("the node is stopping")))
+          }
+          break
+        }
         queue.append(submissions.filter { !$0.entries.isEmpty })
         for barrier in submissions where barrier.entries.isEmpty { pass(barrier) }
         if !signals.proofs.isEmpty { await begin(signals.proofs) }
@@ -113,6 +120,9 @@ package actor ConsensusActor {
     batch.append(journal, epoch: core.configuration.epoch)
     batch.snapshot = retention.snapshot(after: decided)
     if !batch.isEmpty { try await writer.commit(batch) }
+    if batch.snapshot != nil, let oldest = retention.oldestKept {
+      try await writer.prune(below: oldest)
+    }
     var inputs: [Input] = []
     for (block, execution) in decided {
       await publish(block, execution)
@@ -125,7 +135,8 @@ package actor ConsensusActor {
       default: continue
       }
     }
-    if !decided.isEmpty { inputs.append(.work(isPending: isWorkPending)) }
+    // Overdue closes wait for the next tick, so that stopping and answering come in between.
+    if !decided.isEmpty { inputs.append(.work(isPending: !queue.isEmpty)) }
     return inputs
   }
 
@@ -139,8 +150,15 @@ package actor ConsensusActor {
   }
 
   private func build(view: UInt64, after parent: ChainPoint) -> Input {
-    let time = max(clock.now, Timestamp(microseconds: parent.time.microseconds + 1))
-    let built = queue.takeBody()
+    let now = max(clock.now, Timestamp(microseconds: parent.time.microseconds + 1))
+    // A chain that stood still catches up in empty blocks with a bounded number of closes each;
+    // what waits was admitted as of now, and goes into the first block that has caught up.
+    let bound = pipeline.calendar.close(
+      of: pipeline.nextClose.advanced(by: Limits.closesPerBlock - 1))
+    let isBehind = bound < now && bound > parent.time
+    let time = isBehind ? bound : now
+    let built =
+      isBehind ? BuiltBody(body: [], entries: [], submissions: []) : queue.takeBody()
     self.built[Digest.sha256(built.body)] = built
     return .built(view: view, body: built.body, time: time)
   }
@@ -163,13 +181,16 @@ package actor ConsensusActor {
     let firstTrade = view.counters.trades + 1
     let touchesBook = !execution.closes.isEmpty || block.entries.contains { !$0.isReading }
     let depth = touchesBook ? await pipeline.book.depth(levels: Limits.bookLevels) : nil
+    let orders = touchesBook ? await pipeline.book.restingOrders : nil
+    let meters = touchesBook ? await pipeline.meter.count : nil
     let records = execution.records
     view.publish(
       ViewUpdate(
         tip: Tip(
           height: header.height, hash: block.hash, time: header.time,
           stateRoot: execution.attestation.stateRoot),
-        changed: execution.ledger.changed, depth: depth, lastInterval: records.last,
+        changed: execution.ledger.changed, depth: depth, orders: orders, meters: meters,
+        lastInterval: records.last,
         nextClose: pipeline.nextClose, readings: UInt64(execution.readings),
         trades: UInt64(execution.trades.count),
         commands: UInt64(block.entries.count - execution.readings)))
@@ -194,7 +215,6 @@ package actor ConsensusActor {
             receipts: Array(execution.receipts[first..<end]))))
       first = end
     }
-    inbox.release(entries: first)
   }
 
   /// Proves accounts as of the newest executed block; the block that attests it completes them.

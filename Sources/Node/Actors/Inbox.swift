@@ -1,14 +1,31 @@
 import Domain
 import Synchronization
 
+/// Places in the inbox, taken before the signatures are checked and given back with the answer.
+package struct Reservation: Hashable, Sendable {
+  /// 1 or more: waiting for nothing takes a place too.
+  package var entries: Int
+  package var bytes: Int
+  /// Commands may take places that readings may not, and go into a block before them.
+  package var isForCommands: Bool
+
+  package init(entries: Int, bytes: Int, isForCommands: Bool) {
+    self.isForCommands = isForCommands
+    self.entries = max(entries, 1)
+    self.bytes = bytes
+  }
+}
+
 /// Entries that one client call wants in a block, and where its answer goes.
 package struct Submission: Sendable {
   package var entries: [VerifiedEntry]
   /// Bytes that the entries take in a block's body.
   package var encodedSize: Int
+  package var reservation: Reservation
   package var answer: Answer
 
-  package init(entries: [VerifiedEntry], answer: Answer) {
+  package init(entries: [VerifiedEntry], reservation: Reservation, answer: Answer) {
+    self.reservation = reservation
     self.entries = entries
     self.encodedSize = entries.reduce(0) { $0 + $1.encodedSize }
     self.answer = answer
@@ -45,8 +62,9 @@ package struct InboxSignals: Sendable {
   package var isStopping = false
 }
 
-/// The consensus actor's inbox: bounded in entries, in order, drained whole. Posting never waits:
-/// it is accepted or the inbox is full, which the client sees as RESOURCE_EXHAUSTED.
+/// The consensus actor's inbox: bounded in entries and bytes, in order, drained whole. Reserving a
+/// place never waits: it is accepted or the inbox is full, which the client sees as
+/// RESOURCE_EXHAUSTED before any signature was checked for it.
 package final class Inbox: Sendable {
   package enum Posting: Sendable { case accepted, full, stopped }
 
@@ -54,6 +72,7 @@ package final class Inbox: Sendable {
     var submissions: [Submission] = []
     var signals = InboxSignals()
     var entries = 0
+    var bytes = 0
     var isClosed = false
     var waiter: CheckedContinuation<Void, Never>?
 
@@ -75,16 +94,37 @@ package final class Inbox: Sendable {
   /// Entries that wait, those taken out but not yet in a block included.
   package var depth: Int { state.withLock { $0.entries } }
 
-  package func post(_ submission: Submission) -> Posting {
-    let (posting, waiter) = state.withLock { state in
-      if state.isClosed { return (Posting.stopped, nil as CheckedContinuation<Void, Never>?) }
-      guard state.entries + submission.entries.count <= capacity else { return (.full, nil) }
-      state.entries += submission.entries.count
+  /// Takes places for a submission that is still to be checked; each is released once.
+  package func reserve(_ wanted: Reservation) -> Posting {
+    state.withLock { state in
+      if state.isClosed { return .stopped }
+      let places = capacity + (wanted.isForCommands ? Limits.inboxCommands : 0)
+      guard state.entries + wanted.entries <= places,
+        state.bytes + wanted.bytes <= Limits.inboxBytes
+      else { return .full }
+      state.entries += wanted.entries
+      state.bytes += wanted.bytes
+      return .accepted
+    }
+  }
+
+  /// Gives places back: the submission was answered, or came to nothing.
+  package func release(_ reservation: Reservation) {
+    state.withLock { state in
+      state.entries -= reservation.entries
+      state.bytes -= reservation.bytes
+    }
+  }
+
+  /// Hands in a submission for which places are reserved; false when the inbox is closed.
+  package func post(_ submission: Submission) -> Bool {
+    let (isOpen, waiter) = state.withLock { state in
+      if state.isClosed { return (false, nil as CheckedContinuation<Void, Never>?) }
       state.submissions.append(submission)
-      return (.accepted, state.takeWaiter())
+      return (true, state.takeWaiter())
     }
     waiter?.resume()
-    return posting
+    return isOpen
   }
 
   /// Asks for a proof; refused when closed or when too many wait.
@@ -130,9 +170,6 @@ package final class Inbox: Sendable {
       return (state.submissions, state.signals)
     }
   }
-
-  /// Entries that reached a block free their places.
-  package func release(entries: Int) { state.withLock { $0.entries -= entries } }
 
   /// Refuses further postings and hands back what nobody will answer any more.
   package func close() -> (submissions: [Submission], proofs: [ProofRequest]) {

@@ -16,10 +16,10 @@ package actor MeterActor: MeterStage {
     readings.map { core.admit($0, time: time) }
   }
 
-  /// A meter's number, for finding its figures in storage.
-  package func index(of meter: MeterID) -> UInt32? { core.meterIndex(meter) }
-
-  package func meter(_ index: UInt32) -> Meter { core.meter(index) }
+  /// A meter and its number, under which storage keeps its figures.
+  package func find(_ id: MeterID) -> (number: UInt32, meter: Meter)? {
+    core.meterIndex(id).map { ($0, core.meter($0)) }
+  }
 
   package var count: Int { core.meterCount }
 

@@ -7,42 +7,32 @@ struct BuiltBody: Sendable {
   var submissions: [Submission]
 }
 
-/// Submissions in order of arrival. A block takes whole submissions, so that each is answered by
-/// one block.
+/// Submissions in order of arrival, in two lanes: a block takes commands first, so that a flood of
+/// readings does not make members wait; then readings. It takes whole submissions, so that each is
+/// answered by one block.
 struct SubmissionQueue: Sendable {
-  private var submissions: [Submission] = []
-  private var first = 0
+  private var commands = Lane()
+  private var readings = Lane()
 
-  var isEmpty: Bool { first == submissions.count }
+  var isEmpty: Bool { commands.isEmpty && readings.isEmpty }
 
-  mutating func append(_ more: [Submission]) { submissions.append(contentsOf: more) }
+  mutating func append(_ more: [Submission]) {
+    for submission in more {
+      if submission.reservation.isForCommands {
+        commands.submissions.append(submission)
+      } else {
+        readings.submissions.append(submission)
+      }
+    }
+  }
 
-  /// As many submissions from the front as one block takes.
+  /// As many submissions from the front of each lane as one block takes.
   mutating func takeBody() -> BuiltBody {
-    var taken: [Submission] = []
-    var entries = 0
-    var bytes = 0
-    while first < submissions.count {
-      let next = submissions[first]
-      guard
-        entries + next.entries.count <= Limits.blockEntries,
-        bytes + next.encodedSize <= Limits.blockBytes
-      else { break }
-      entries += next.entries.count
-      bytes += next.encodedSize
-      taken.append(next)
-      first += 1
-    }
-    if first == submissions.count {
-      submissions.removeAll(keepingCapacity: true)
-      first = 0
-    } else if first > 1024 {
-      submissions.removeFirst(first)
-      first = 0
-    }
-    var writer = CanonicalWriter(capacity: bytes)
+    var room = BlockRoom()
+    let taken = commands.take(&room) + readings.take(&room)
+    var writer = CanonicalWriter(capacity: room.bytes)
     var all: [VerifiedEntry] = []
-    all.reserveCapacity(entries)
+    all.reserveCapacity(room.entries)
     for submission in taken {
       for entry in submission.entries { BlockBody.append(entry, to: &writer) }
       all.append(contentsOf: submission.entries)
@@ -52,7 +42,46 @@ struct SubmissionQueue: Sendable {
 
   mutating func takeAll() -> [Submission] {
     defer { self = SubmissionQueue() }
-    return Array(submissions[first...])
+    return commands.rest + readings.rest
+  }
+}
+
+/// What a block holds so far.
+private struct BlockRoom {
+  var entries = 0
+  var bytes = 0
+
+  mutating func fits(_ submission: Submission) -> Bool {
+    guard entries + submission.entries.count <= Limits.blockEntries,
+      bytes + submission.encodedSize <= Limits.blockBytes
+    else { return false }
+    entries += submission.entries.count
+    bytes += submission.encodedSize
+    return true
+  }
+}
+
+private struct Lane: Sendable {
+  var submissions: [Submission] = []
+  private var first = 0
+
+  var isEmpty: Bool { first == submissions.count }
+  var rest: [Submission] { Array(submissions[first...]) }
+
+  mutating func take(_ room: inout BlockRoom) -> [Submission] {
+    var taken: [Submission] = []
+    while first < submissions.count, room.fits(submissions[first]) {
+      taken.append(submissions[first])
+      first += 1
+    }
+    if first == submissions.count {
+      submissions.removeAll(keepingCapacity: true)
+      first = 0
+    } else if first > 1024 {
+      submissions.removeFirst(first)
+      first = 0
+    }
+    return taken
   }
 }
 

@@ -30,7 +30,7 @@ extension Pipeline {
     guard sheet.isBalanced else {
       throw InvariantViolation("interval \(interval.index) does not balance: \(sheet)")
     }
-    let rewards = try await fee.reward(clean: storedClean(metered, utility))
+    let rewards = try await fee.reward(clean: storedClean(metered, trades, utility))
     try await ledger.reward(rewards, interval: interval)
     try await compareMirrors(posted: posted, auction: auction)
     let totals = await ledger.totals()
@@ -39,14 +39,21 @@ extension Pipeline {
       rewards: rewards, trades: trades, held: totals.held, arrears: totals.arrears)
   }
 
-  /// Clean energy that stayed in storage: what clean meters minted, less what of the same
-  /// account's energy left as overflow in the same close. Corrections may make it negative.
-  private func storedClean(_ metered: MeterClose, _ utility: UtilitySettlement) -> Energy {
+  /// Clean energy that stayed in storage: what clean meters minted and the same account did not
+  /// burn in the interval, less what of the account's energy left again in the same close, as
+  /// overflow to the utility or to cover a neighbour's shortfall. Corrections may make it negative.
+  private func storedClean(
+    _ metered: MeterClose, _ trades: [PricedTrade], _ utility: UtilitySettlement
+  ) -> Energy {
     var left: [AccountIndex: Energy] = [:]
     for posting in utility.overflows { left[posting.account, default: .zero] += posting.energy }
+    for priced in trades where priced.trade.coversShortfall {
+      left[priced.trade.seller, default: .zero] += Energy(wattHours: priced.trade.wattHours)
+    }
     return metered.accounts.reduce(.zero) { sum, account in
       guard account.clean > .zero else { return sum + account.clean }
-      return sum + max(.zero, account.clean - (left[account.account] ?? .zero))
+      let kept = min(account.clean, max(.zero, account.minted - account.burned))
+      return sum + max(.zero, kept - (left[account.account] ?? .zero))
     }
   }
 

@@ -61,10 +61,15 @@ extension Intertie_V1_OpenOrder {
 }
 
 extension Intertie_V1_Trade {
+  /// Never shown: trades are read and sent only up to the published height.
+  private static let unknown = AccountID(.zero)
+
   init(_ event: TradeEvent, in view: ReadView) {
+    let trade = event.trade.trade
     self.init(
       event.trade, number: event.number, height: event.height, time: event.time,
-      buyer: view.id(of: event.trade.trade.buyer), seller: view.id(of: event.trade.trade.seller))
+      buyer: view.id(of: trade.buyer) ?? Self.unknown,
+      seller: view.id(of: trade.seller) ?? Self.unknown)
   }
 }
 
@@ -126,6 +131,6 @@ extension Intertie_V1_HistoryEntry {
   init(_ stored: StoredHistoryLine, rejection: Rejection?, in view: ReadView) {
     self.init(
       stored.line, height: stored.height, time: stored.time,
-      counterparty: stored.line.counterparty.map { view.id(of: $0) }, rejection: rejection)
+      counterparty: stored.line.counterparty.flatMap { view.id(of: $0) }, rejection: rejection)
   }
 }

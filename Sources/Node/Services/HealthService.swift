@@ -34,14 +34,13 @@ final class HealthService: Grpc_Health_V1_Health.SimpleServiceProtocol {
     response: RPCWriter<Grpc_Health_V1_HealthCheckResponse>, context: ServerContext
   ) async throws {
     try await Node.serving {
-      let stream = try changes.watch()
       guard Self.known.contains(request.service) else {
         var unknown = Grpc_Health_V1_HealthCheckResponse()
         unknown.status = .serviceUnknown
         try await response.write(unknown)
-        for try await _ in stream {}
         return
       }
+      let stream = try changes.watch()
       try await response.write(Self.response(isServing))
       for try await isServing in stream { try await response.write(Self.response(isServing)) }
     }

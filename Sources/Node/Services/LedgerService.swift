@@ -34,7 +34,8 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
     try await serving {
       let (account, index, height) = try grid.account(request.account)
       var response = Intertie_V1_AccountResponse(account, index: index, height: height)
-      if let agent = await grid.book.agent(of: index) {
+      let book = grid.book
+      if let agent = try await grid.settled({ await book.agent(of: index) }) {
         response.agent = Intertie_V1_AgentSettings(agent)
       }
       response.maximumHeldMwh = grid.maximumHeld.raw
@@ -48,11 +49,11 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
     try await serving {
       switch request.by {
       case .position(let position):
-        return try receipt(
+        return try await receipt(
           at: ReceiptPosition(height: position.height, index: position.index))
       case .command(let reference):
         let (_, index, _) = try grid.account(reference.signer)
-        return try receipt(at: try position(of: reference.sequence, by: index))
+        return try await receipt(at: try await position(of: reference.sequence, by: index))
       case nil: throw NodeFailure.invalid("a receipt is asked for by command or by position")
       }
     }
@@ -60,13 +61,13 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
 
   /// Walks the signer's history back to the command with that sequence, as far as the replay
   /// window and a bounded number of pages reach.
-  private func position(of sequence: UInt64, by account: AccountIndex) throws(NodeFailure)
+  private func position(of sequence: UInt64, by account: AccountIndex) async throws(NodeFailure)
     -> ReceiptPosition
   {
     var before: Int64?
     for _ in 0..<20 {
       let cursor = before
-      let lines = try grid.read {
+      let lines = try await grid.read {
         try $0.history(account: account, before: cursor, limit: Limits.historyPage)
       }
       for stored in lines where stored.line.kind == .command && stored.line.reference == sequence {
@@ -81,10 +82,10 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
       "no command with sequence \(sequence) is in the account's recent history on this chain")
   }
 
-  private func receipt(at position: ReceiptPosition) throws(NodeFailure)
+  private func receipt(at position: ReceiptPosition) async throws(NodeFailure)
     -> Intertie_V1_ReceiptResponse
   {
-    let found = try grid.read { store in
+    let found = try await grid.read { store in
       (try store.receipt(at: position), try store.block(at: position.height))
     }
     guard let receipt = found.0, let block = found.1 else {
@@ -116,8 +117,10 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
       let (_, index, _) = try grid.account(request.account)
       let limit = Page.size(request.limit)
       let before = request.cursor == 0 ? nil : Int64(clamping: request.cursor)
-      let (lines, reasons) = try grid.read { store in
+      let tip = grid.view.tip.height
+      let (lines, reasons) = try await grid.read { store in
         let lines = try store.history(account: index, before: before, limit: limit)
+          .filter { $0.height <= tip }
         let reasons = try lines.map { stored -> Rejection? in
           guard stored.line.kind == .command, let entry = stored.line.entry else { return nil }
           return try store.receipt(at: ReceiptPosition(height: stored.height, index: entry))?
@@ -129,7 +132,7 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
       response.lines = zip(lines, reasons).map { line, reason in
         Intertie_V1_HistoryEntry(line, rejection: reason, in: grid.view)
       }
-      if lines.count == limit, let last = lines.last, last.previous > 0 {
+      if let last = lines.last, last.previous > 0 {
         response.nextCursor = UInt64(last.id)
       }
       return response
@@ -146,7 +149,7 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
       var next = max(1, request.fromHeight)
       while next <= end {
         let from = next
-        let blocks = try grid.read {
+        let blocks = try await grid.read {
           try $0.blocks(from: from, through: end, limit: 64, bytes: Limits.blockBytes)
         }
         guard let last = blocks.last else { break }

@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import GRPCCore
 import Metering
 import Wire
@@ -74,7 +75,7 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
       var response = Intertie_V1_FiguresResponse()
       guard range.lowerBound <= last else { return response }
       let span = min(Int64(Page.size(request.limit)), last - range.lowerBound + 1)
-      response.figures = try grid.read {
+      response.figures = try await grid.read {
         try $0.figures(meter: number, from: Interval(range.lowerBound), limit: Int(span))
       }.map { Intertie_V1_IntervalFigure($0) }
       let next = range.lowerBound + span
@@ -90,7 +91,7 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
       let (_, meter) = try await meter(request.meter)
       var response = Intertie_V1_MeterInfoResponse()
       response.meter = request.meter
-      response.account = grid.view.id(of: meter.account).data
+      response.account = grid.view.id(of: meter.account)?.data ?? Data()
       response.maximumPowerMw = meter.maximumPower.raw
       response.isClean = meter.isClean
       response.inService = meter.inService
@@ -101,9 +102,10 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
 
   private func meter(_ bytes: some Collection<UInt8>) async throws(NodeFailure) -> (UInt32, Meter) {
     let id = try PublicKey(request: bytes, "meter")
-    guard let number = await grid.meters.index(of: id) else {
+    let meters = grid.meters
+    guard let found = try await grid.settled({ await meters.find(id) }) else {
       throw .notFound("no meter \(id.text(as: .meter)) is registered on this chain")
     }
-    return (number, await grid.meters.meter(number))
+    return found
   }
 }

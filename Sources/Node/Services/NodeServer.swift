@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import GRPCCore
 import GRPCNIOTransportCore
 import GRPCNIOTransportHTTP2Posix
@@ -39,6 +40,11 @@ package struct NodeServer: Sendable {
     if case .plaintext = configuration.security, !configuration.isLoopback {
       throw .invalid(
         "plaintext is for loopback addresses only; \(configuration.host) needs a certificate")
+    }
+    if case .certificate(let path, let key) = configuration.security {
+      for file in [path, key] where !FileManager.default.isReadableFile(atPath: file) {
+        throw .invalid("cannot read the certificate or key \(file)")
+      }
     }
     self.grid = grid
     self.configuration = configuration
@@ -83,7 +89,10 @@ package struct NodeServer: Sendable {
         while try await group.next() != nil {}
       } catch {
         grid.stop()
-        throw error
+        if error is NodeFailure || error is CancellationError { throw error }
+        throw NodeFailure.invalid(
+          "cannot serve on \(configuration.host):\(configuration.port): "
+            + ((error as? RuntimeError)?.cause.map { "\($0)" } ?? "\(error)"))
       }
     }
   }
@@ -103,7 +112,7 @@ package struct NodeServer: Sendable {
   private static func transportConfiguration() -> HTTP2ServerTransport.Posix.Config {
     let connections = ConnectionCap(limit: Limits.connections)
     return .defaults { config in
-      config.http2.targetWindowSize = 4 << 20
+      config.http2.targetWindowSize = 1 << 20
       config.http2.maxConcurrentStreams = Limits.streamsPerConnection
       config.rpc.maxRequestPayloadSize = Limits.messageBytes
       config.connection.maxGraceTime = .seconds(5)

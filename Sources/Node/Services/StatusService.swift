@@ -39,8 +39,8 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
     status.validators = grid.genesis.validators.map(\.data)
     status.queueDepth = UInt32(clamping: grid.queueDepth)
     status.accounts = UInt64(view.accountCount)
-    status.meters = UInt64(await grid.meters.count)
-    status.orders = UInt64(await grid.book.restingOrders)
+    status.meters = UInt64(view.meters)
+    status.orders = UInt64(view.orders)
     status.trades = view.counters.trades
     status.readings = view.counters.readings
     status.commands = view.counters.commands

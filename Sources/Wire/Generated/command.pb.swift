@@ -413,7 +413,7 @@ package nonisolated struct Intertie_V1_PlaceOrder: Sendable {
   /// Quantity in whole Wh, 1...1,000,000,000; outside: malformed.
   package var wattHours: Int64 = 0
 
-  /// Worst acceptable price, micro-units of money per kWh, 1...10^12; outside: malformed.
+  /// Worst acceptable price, micro-units of money per kWh, 1...10^10; outside: malformed.
   package var limitPrice: Int64 = 0
 
   /// How long the order stays; not set or unknown: malformed.
@@ -454,7 +454,7 @@ package nonisolated struct Intertie_V1_ReplaceOrder: Sendable {
   /// New remaining quantity in whole Wh, 1...1,000,000,000; outside: malformed.
   package var wattHours: Int64 = 0
 
-  /// New worst acceptable price, micro-units of money per kWh, 1...10^12; outside: malformed.
+  /// New worst acceptable price, micro-units of money per kWh, 1...10^10; outside: malformed.
   package var limitPrice: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -468,11 +468,11 @@ package nonisolated struct Intertie_V1_AgentSettings: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Buys at this price when the balance is below `low_mwh`; micro-units per kWh, 1...10^12;
+  /// Buys at this price when the balance is below `low_mwh`; micro-units per kWh, 1...10^10;
   /// 0: does not buy; outside: malformed.
   package var buyPrice: Int64 = 0
 
-  /// Sells at this price when the balance is above `high_mwh`; micro-units per kWh, 1...10^12;
+  /// Sells at this price when the balance is above `high_mwh`; micro-units per kWh, 1...10^10;
   /// 0: does not sell; outside: malformed.
   package var sellPrice: Int64 = 0
 
@@ -590,7 +590,7 @@ package nonisolated struct Intertie_V1_PublishTariff: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// What the utility sells at, micro-units per kWh, 0...10^12: one price for each interval of
+  /// What the utility sells at, micro-units per kWh, 0...10^10: one price for each interval of
   /// the day (UTC). Another number of prices: malformed.
   package var retail: [Int64] = []
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Domain
 import Foundation
+import Node
 
 struct GenesisCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -39,8 +40,16 @@ struct GenesisCommand: AsyncParsableCommand {
       guard faults.isEmpty else {
         throw ValidationError("the genesis is not valid:\n  " + faults.joined(separator: "\n  "))
       }
+      _ = try await Self.state(of: genesis)
       try Files.create(path, try Files.json(genesis))
       print("chain \(genesis.chainID)")
+    }
+
+    /// The state that the chain starts from: what a genesis cannot give, the node would refuse.
+    static func state(of genesis: Genesis) async throws -> BarePipeline {
+      do { return try await BarePipeline(genesis: genesis) } catch {
+        throw CommandFailure("the genesis gives no state to start from (\(error))")
+      }
     }
 
     private func genesis() throws -> Genesis {
@@ -56,7 +65,7 @@ struct GenesisCommand: AsyncParsableCommand {
           operator: lead, oracle: try role(oracle, "--oracle"),
           gateway: try role(gateway, "--gateway"), utility: try role(utility, "--utility"),
           community: try role(community, "--community")),
-        validators: [try PublicKey(argument: validator, "--validator")],
+        validators: [try PublicKey(argument: validator, as: .node, "--validator")],
         tariff: Tariff(
           retail: Price(try Amounts.micro(retail, "--retail")),
           feedIn: Price(try Amounts.micro(feedIn, "--feed-in")),
@@ -81,6 +90,7 @@ struct GenesisCommand: AsyncParsableCommand {
 
     func run() async throws {
       let genesis = try Files.genesis(path)
+      _ = try await Make.state(of: genesis)
       print("chain     \(genesis.chainID)")
       print("name      \(genesis.name)")
       print("accounts  \(genesis.accountOrder.count)")

@@ -25,6 +25,12 @@ struct NodeCommand: AsyncParsableCommand {
   @Option(help: "TLS certificate chain, PEM.") var tlsCertificate: String?
   @Option(help: "Its private key, PEM.") var tlsKey: String?
   @Flag(help: "Without TLS; only on a loopback address.") var plaintext = false
+  @Option(
+    help: """
+      Blocks whose bodies and history to keep below the newest snapshot; all without it. A pruned \
+      chain stays provable by its headers, but cannot be audited from its genesis.
+      """)
+  var keepBlocks: UInt64?
   @Option(help: "File to write the port to, once the node listens.") var portFile: String?
   @Option(help: "trace, debug, info, notice, warning, error.") var logLevel: Logger.Level = .notice
 
@@ -35,9 +41,9 @@ struct NodeCommand: AsyncParsableCommand {
     let key = try KeyFile.load(self.key).decrypt(passphrase: try protection.passphrase())
     try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
     let configuration = NodeConfiguration(
-      genesis: genesis, directory: data, validatorKey: key, log: log)
+      genesis: genesis, directory: data, validatorKey: key, keepBlocks: keepBlocks, log: log)
     do {
-      let server = try serverConfiguration()
+      let server = try serverConfiguration(log)
       log.notice("opening the chain", metadata: ["chain": "\(genesis.chainID)"])
       let grid = try await Microgrid.open(configuration)
       log.notice("recovered", metadata: ["height": "\(grid.view.tip.height)"])
@@ -51,12 +57,16 @@ struct NodeCommand: AsyncParsableCommand {
       }
       log.notice("stopped", metadata: ["height": "\(grid.view.tip.height)"])
     } catch let failure as NodeFailure {
-      log.critical("halted: \(failure)")
-      throw CommandFailure("the node halted: \(failure)")
+      switch failure {
+      case .storage, .invariant:
+        log.critical("halted: \(failure)")
+        throw CommandFailure("the node halted: \(failure)")
+      default: throw CommandFailure("the node cannot run: \(failure)")
+      }
     }
   }
 
-  private func serverConfiguration() throws -> ServerConfiguration {
+  private func serverConfiguration(_ log: Logger) throws -> ServerConfiguration {
     let address = NodeAddress(node: listen, ca: nil)
     let (host, port) = try listenAddress(address)
     let security: ServerConfiguration.Security
@@ -66,6 +76,9 @@ struct NodeCommand: AsyncParsableCommand {
       security = .certificate(path: tlsCertificate, key: tlsKey)
     } else if tlsCertificate == nil, tlsKey == nil {
       let files = try DevelopmentCertificate.load(in: data)
+      if host != "localhost", host != "::1", !host.hasPrefix("127.") {
+        log.warning("the development certificate names only this machine's loopback addresses")
+      }
       security = .certificate(path: files.certificatePath, key: files.keyPath)
     } else {
       throw ValidationError("--tls-certificate and --tls-key are given together")

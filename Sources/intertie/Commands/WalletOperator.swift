@@ -35,7 +35,7 @@ extension WalletCommand {
       func run() async throws {
         try await submission.submit(
           .registerMeter(
-            try PublicKey(argument: meter, "the meter"),
+            try PublicKey(argument: meter, as: .meter, "the meter"),
             account: try PublicKey(argument: account, "the account"),
             maximumPower: Power(try Amounts.micro(maximumPower, "--maximum-power")),
             isClean: clean))
@@ -48,7 +48,8 @@ extension WalletCommand {
       @OptionGroup var submission: Submission
 
       func run() async throws {
-        try await submission.submit(.retireMeter(try PublicKey(argument: meter, "the meter")))
+        try await submission.submit(
+          .retireMeter(try PublicKey(argument: meter, as: .meter, "the meter")))
       }
     }
 

@@ -1,0 +1,37 @@
+import Domain
+import Foundation
+import Storage
+import Synchronization
+
+/// Reads from storage beside the cooperative threads, a few at a time. What waits is bounded: more
+/// is refused, so that no client's reads can stall the chain or fill the memory.
+final class StoreReader: Sendable {
+  private let store: Store
+  private let queue: OperationQueue
+  private let waiting = Atomic(0)
+
+  init(_ store: Store) {
+    self.store = store
+    queue = OperationQueue()
+    queue.maxConcurrentOperationCount = Limits.concurrentReads
+  }
+
+  func read<T: Sendable>(_ body: @escaping @Sendable (Store) throws -> T)
+    async
+    throws(NodeFailure) -> T
+  {
+    defer { waiting.subtract(1, ordering: .relaxed) }
+    guard waiting.add(1, ordering: .relaxed).oldValue < Limits.reads else {
+      throw .busy("too many reads are waiting; try again in a moment")
+    }
+    let result: Result<T, NodeFailure> = await withCheckedContinuation { continuation in
+      queue.addOperation { [store] in
+        continuation.resume(
+          returning: Result { () throws(NodeFailure) in
+            try Recovery.storing { try body(store) }
+          })
+      }
+    }
+    return try result.get()
+  }
+}
