@@ -23,7 +23,9 @@ let grpc: [Target.Dependency] = [
 ]
 let transport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
 let logging = product("Logging", "swift-log")
-let pureCores: [Target.Dependency] = ["Domain", "Metering", "Market", "Ledger", "Fees", "Consensus"]
+let pureCores: [Target.Dependency] = [
+  "Domain", "Metering", "Market", "Ledger", "Fees", "Consensus",
+]
 
 /// Documentation that lies beside its module.
 func readme(_ name: String) -> [String] {
@@ -92,7 +94,8 @@ let package = Package(
     tests("WireTests", ["Wire", "Domain"] + grpc),
     tests("StorageTests", ["Storage", "Domain", product("GRDB", "GRDB.swift")]),
     tests("NodeTests", ["Node", "Storage", "Wire", transport, logging] + pureCores + grpc),
-    tests("CrashTests", ["Node", "Storage", "Wire", "Domain", "Ledger", transport, logging] + grpc),
+    tests(
+      "CrashTests", ["Node", "Storage", "Wire", "Domain", "Ledger", transport, logging] + grpc),
     tests("TidyTests", []),
 
     benchmark("MatchingBenchmark", ["Market", "Domain"]),

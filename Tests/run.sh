@@ -9,6 +9,7 @@ reports=.build/reports
 mkdir -p $reports
 passed=0
 failed=0
+stages=
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -20,9 +21,11 @@ count() {
   passed=$((passed + $3))
   failed=$((failed + bad))
   echo "-- $1: $3 passed, $bad failed"
+  [ "$bad" = 0 ] || stages+=" $1"
 }
 
 finish() {
+  [ -z "$stages" ] || printf '\nFailed in:%s. The full logs are in %s.\n' "$stages" "$reports"
   printf '\n%d passed, %d failed\n' "$passed" "$failed"
   [ "$failed" = 0 ]
   exit
@@ -43,7 +46,8 @@ build() { swift build -c release && Protos/generate.sh --plugins; }
 # Without testable imports the tests use the very objects of the build above.
 test_swift() {
   timeout --foreground 1200 \
-    swift test -c release --disable-testable-imports --disable-xctest 2>&1 | tee $reports/swift.log
+    swift test -c release --disable-testable-imports --disable-xctest 2>&1 \
+    | tee $reports/swift.log | grep --line-buffered -vE '^◇|Test case passing'
 }
 
 test_python() {

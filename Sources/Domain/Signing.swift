@@ -11,15 +11,37 @@ package enum SigningDomain: String, Sendable {
 }
 
 extension PublicKey {
-  /// Whether `signature` is this key's Ed25519 signature of prefix and payload.
+  /// Whether `signature` is this key's Ed25519 signature of prefix and payload. Never under a key
+  /// of small order, for which anybody can find signatures.
   package func verifies(
     _ signature: Signature, of payload: [UInt8], for domain: SigningDomain
   ) -> Bool {
-    guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: array) else {
+    guard !hasSmallOrder, let key = try? Curve25519.Signing.PublicKey(rawRepresentation: array)
+    else {
       return false
     }
     return key.isValidSignature(signature.array, for: domain.message(payload))
   }
+
+  /// Whether the key encodes one of the curve's eight points of small order, canonically or not
+  /// (the list of libsodium's `ge25519_has_small_order`; the sign bit does not matter).
+  package var hasSmallOrder: Bool {
+    var words = bytes
+    words.w3 &= ~0x80
+    return Self.smallOrder.contains(words)
+  }
+
+  private static let smallOrder: [Bytes32] = [
+    Bytes32(0, 0, 0, 0),
+    Bytes32(1 << 56, 0, 0, 0),
+    Bytes32(
+      0x26e8_958f_c2b2_27b0, 0x45c3_f489_f2ef_98f0, 0xd5df_ac05_d3c6_3339, 0xb138_0288_6d53_fc05),
+    Bytes32(
+      0xc717_6a70_3d4d_d84f, 0xba3c_0b76_0d10_670f, 0x2a20_53fa_2c39_ccc6, 0x4ec7_fd77_92ac_037a),
+    Bytes32(0xecff_ffff_ffff_ffff, .max, .max, 0xffff_ffff_ffff_ff7f),
+    Bytes32(0xedff_ffff_ffff_ffff, .max, .max, 0xffff_ffff_ffff_ff7f),
+    Bytes32(0xeeff_ffff_ffff_ffff, .max, .max, 0xffff_ffff_ffff_ff7f),
+  ]
 }
 
 /// An Ed25519 private key. It never prints itself.

@@ -31,7 +31,7 @@ extension PublicKey {
   /// meter by a slip of the hand.
   init(argument: String, as kind: Kind = .account, _ what: String) throws {
     guard let key = PublicKey(text: argument, as: kind) else {
-      throw ValidationError(
+      throw CommandFailure(
         "'\(argument)' is not a key for \(what), which is written \(kind.rawValue)1…")
     }
     self = key

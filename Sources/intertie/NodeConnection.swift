@@ -36,7 +36,7 @@ struct NodeAddress: ParsableArguments, Sendable {
       let text = node ?? environment["INTERTIE_NODE"] ?? "127.0.0.1:7411"
       guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
         (1...65_535).contains(port)
-      else { throw ValidationError("'\(text)' is not HOST:PORT") }
+      else { throw CommandFailure("'\(text)' is not HOST:PORT") }
       let host = text[..<colon].trimmingCharacters(in: ["[", "]"])
       return (host == "localhost" ? "127.0.0.1" : host, port)
     }
@@ -48,7 +48,10 @@ struct NodeAddress: ParsableArguments, Sendable {
   ) async throws -> Result {
     let (host, port) = try endpoint
     if plaintext, host != "::1", !host.hasPrefix("127.") {
-      throw ValidationError("--plaintext is for loopback addresses only; \(host) needs TLS")
+      throw CommandFailure("--plaintext is for loopback addresses only; \(host) needs TLS")
+    }
+    if let ca = certificatePath, !plaintext, !FileManager.default.isReadableFile(atPath: ca) {
+      throw CommandFailure("cannot read the certificate \(ca)")
     }
     let target: any ResolvableTarget =
       host.contains(":")
@@ -67,19 +70,28 @@ struct NodeAddress: ParsableArguments, Sendable {
     }
   }
 
+  private var certificatePath: String? { ca ?? ProcessInfo.processInfo.environment["INTERTIE_CA"] }
+
   private var security: Transport.TransportSecurity {
     if plaintext { return .plaintext }
-    guard let ca = ca ?? ProcessInfo.processInfo.environment["INTERTIE_CA"] else { return .tls }
+    guard let ca = certificatePath else { return .tls }
     return .tls { $0.trustRoots = .certificates([.file(path: ca, format: .pem)]) }
   }
 
   private static func explain(_ error: RPCError, host: String, port: Int) -> String {
-    switch error.code {
-    case .unavailable, .deadlineExceeded:
-      "the node at \(host):\(port) does not answer (\(error.message)); check the address and, for "
-        + "a development certificate, --ca"
-    default: "the node says \(error.code): \(error.message)"
+    let place = "the node at \(host):\(port)"
+    guard [.unavailable, .deadlineExceeded].contains(error.code) else {
+      return "the node says \(error.code): \(error.message)"
     }
+    if error.message.contains("preface") {
+      return "no secure connection to \(place): give the certificate that it shows with --ca "
+        + "(a development certificate is DATA/tls-certificate.pem), and --plaintext only to a node "
+        + "that runs without TLS"
+    }
+    if ["storage failed", "invariant", "stopping"].contains(where: error.message.contains) {
+      return "\(place) has stopped: \(error.message)"
+    }
+    return "\(place) does not answer (\(error.message)); check the address"
   }
 }
 

@@ -179,7 +179,8 @@ extension NodeProcessTests {
         let pages = notebook.pages
         #expect(pages.commands.count > 100, "the disk was full too soon")
         #expect(pages.faults.isEmpty && record.faults.isEmpty, "\(pages.faults + record.faults)")
-        #expect(record.contradictions(to: pages).isEmpty, "\(record.contradictions(to: pages))")
+        let contradictions = record.contradictions(to: pages)
+        #expect(contradictions.isEmpty, "\(contradictions.count): \(contradictions.prefix(3))")
         #expect(record.commands.count == pages.commands.count)
         _ = try await Audit(store: store, genesis: community.genesis).run { _, _ in }
       }

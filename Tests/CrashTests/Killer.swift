@@ -34,10 +34,24 @@ struct Killer {
         let node = try await start()
         if kill == kills { hasSnapshot = try await waitForSnapshot() }
         try await Task.sleep(for: .milliseconds(random.within(20...700)))
+        await strike(node)
         try await self.kill(node)
         beacon.dim()
       }
     }
+  }
+
+  /// Two times in three the kill comes at the very moment at which a client hears an answer: what
+  /// the node says must be durable by then.
+  private mutating func strike(_ node: NodeProcess) async {
+    let moments: [Notebook.Moment?] = [nil, .bulkyBatch, .earlyDuplicate]
+    guard let moment = random.element(of: moments) else { return }
+    notebook.set(trapFor: moment) { node.signal(SIGKILL) }
+    let deadline = Deadline(0.7)
+    while node.isRunning, !deadline.isOver {
+      try? await Task.sleep(for: .milliseconds(2))
+    }
+    notebook.clearTrap()
   }
 
   /// A node takes a snapshot at the first close that is 2,000 blocks after the one before. False

@@ -59,7 +59,12 @@ actor MeterStream {
     try await services.meter.stream { writer in
       for batch in await self.again() { try await writer.write(batch) }
       while !self.beacon.isOver {
-        for batch in await self.compose() { try await writer.write(batch) }
+        let batches = await self.compose()
+        for (index, batch) in batches.enumerated() {
+          // The twin comes while its sister is on its way into a block.
+          if index > 0 { try await Task.sleep(for: .microseconds(await self.lag())) }
+          try await writer.write(batch)
+        }
         try await Task.sleep(for: .milliseconds(await self.pause()))
       }
     } onResponse: { response in
@@ -67,6 +72,7 @@ actor MeterStream {
     }
   }
 
+  private func lag() -> Int64 { random.within(0...4000) }
   private func pause() -> Int64 { random.within(4...16) }
 
   /// The batches that were not answered, without the readings that were.
@@ -78,14 +84,15 @@ actor MeterStream {
     return unanswered.values.sorted { $0.id < $1.id }.map(\.message)
   }
 
-  /// A new batch, one time in six twice; none while too many are without an answer.
+  /// A new batch, one time in four twice; none while too many are without an answer.
   private func compose() -> [Intertie_V1_ReadingBatch] {
     guard unanswered.count < Self.window else { return [] }
     let newest = community.current.index - 1
     let first = community.genesis.calendar.firstInterval.index
     guard newest >= first else { return [] }
     var readings: [(name: ReadingName, signed: Intertie_V1_SignedReading)] = []
-    for _ in 0..<random.within(4...20) {
+    let count = random.isOne(in: 40) ? Int64(Notebook.bulk) : random.within(4...20)
+    for _ in 0..<count {
       if random.isOne(in: 10), !recent.isEmpty {
         readings.append(random.element(of: recent))
         continue
@@ -95,7 +102,7 @@ actor MeterStream {
     }
     recent.append(contentsOf: readings)
     recent.removeFirst(max(0, recent.count - 64))
-    return (0..<(random.isOne(in: 6) ? 2 : 1)).map { _ in
+    return (0..<(random.isOne(in: 4) ? 2 : 1)).map { _ in
       let batch = Batch(id: nextBatch, readings: readings)
       nextBatch += 1
       unanswered[batch.id] = batch
@@ -125,8 +132,10 @@ actor MeterStream {
       return
     }
     var noted: [NotedReading] = []
+    var isEarly = false
     for (reading, result) in zip(batch.readings, results) {
-      answered.insert(reading.name)
+      let isFirst = answered.insert(reading.name).inserted
+      if isFirst, result.height == 0, result.reason == .duplicate { isEarly = true }
       noted.append(
         NotedReading(name: reading.name, height: result.height, reason: result.reason))
       switch result.reason {
@@ -137,6 +146,6 @@ actor MeterStream {
         notebook.fault("\(reading.name) was applied in no block")
       }
     }
-    notebook.note(noted)
+    notebook.note(noted, early: isEarly)
   }
 }

@@ -19,8 +19,25 @@ struct NotedCommand: Sendable {
   var receipt: Receipt
 }
 
-/// Everything that clients were told, all clients together.
+/// Everything that clients were told, all clients together. It can strike at the very moment of
+/// an answer.
 final class Notebook: Sendable {
+  /// An answer that something waits for.
+  enum Moment: Sendable {
+    /// The acknowledgement of a bulky batch: its block takes longest to become durable.
+    case bulkyBatch
+    /// `duplicate`, told without a block, of a reading whose other copy has no answer yet.
+    case earlyDuplicate
+  }
+
+  /// Readings of a bulky batch.
+  static let bulk = 800
+
+  private struct Trap: Sendable {
+    var moment: Moment
+    var spring: @Sendable () -> Void
+  }
+
   struct Pages: Sendable {
     var readings: [NotedReading] = []
     var commands: [NotedCommand] = []
@@ -31,6 +48,8 @@ final class Notebook: Sendable {
     var repeated = 0
     /// Outcomes of commands that were learnt by asking after a crash.
     var learnt = 0
+    /// Batches with an early `duplicate`.
+    var early = 0
     /// Connections that broke.
     var breaks = 0
     var highest: UInt64 = 0
@@ -41,6 +60,7 @@ final class Notebook: Sendable {
   }
 
   private let state = Mutex(Pages())
+  private let trap = Mutex<Trap?>(nil)
 
   var pages: Pages { state.withLock { $0 } }
   var counts: (readings: Int, commands: Int) {
@@ -49,11 +69,30 @@ final class Notebook: Sendable {
   /// Height of the newest block that any client was told of.
   var highest: UInt64 { state.withLock { $0.highest } }
 
-  func note(_ readings: [NotedReading]) {
+  /// Calls `spring` once, as soon as an answer of that kind is noted.
+  func set(trapFor moment: Moment, spring: @escaping @Sendable () -> Void) {
+    trap.withLock { $0 = Trap(moment: moment, spring: spring) }
+  }
+
+  func clearTrap() { trap.withLock { $0 = nil } }
+
+  private func meet(_ moment: Moment) {
+    let sprung: Trap? = trap.withLock { trap in
+      guard trap?.moment == moment else { return nil }
+      defer { trap = nil }
+      return trap
+    }
+    sprung?.spring()
+  }
+
+  func note(_ readings: [NotedReading], early: Bool = false) {
     state.withLock { pages in
       pages.readings.append(contentsOf: readings)
+      if early { pages.early += 1 }
       for reading in readings { pages.highest = max(pages.highest, reading.height) }
     }
+    if early { meet(.earlyDuplicate) }
+    if readings.count >= Self.bulk, readings[0].height > 0 { meet(.bulkyBatch) }
   }
 
   func note(_ command: NotedCommand) {

@@ -2,6 +2,18 @@ import Crypto
 import Domain
 import Testing
 
+@Suite struct SmallOrderTests {
+  /// R and S of zero satisfy the verification equation under the key zero for a share of messages.
+  @Test func aKeyOfSmallOrderVerifiesNothing() {
+    #expect(PublicKey(.zero).hasSmallOrder)
+    #expect(PublicKey(Bytes32(1 << 56, 0, 0, 0x80)).hasSmallOrder)
+    #expect(!SigningKey.generate().publicKey.hasSmallOrder)
+    for byte in 0...63 as ClosedRange<UInt8> {
+      #expect(!PublicKey(.zero).verifies(.zero, of: [byte], for: .command))
+    }
+  }
+}
+
 @Suite struct Bech32mTests {
   /// Prefix, text, bytes: the valid strings of BIP-350 whose data are whole bytes.
   @Test(arguments: [

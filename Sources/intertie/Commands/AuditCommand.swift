@@ -37,7 +37,7 @@ struct AuditCommand: AsyncParsableCommand {
     } catch let failure as NodeFailure {
       throw CommandFailure("audit FAILED: \(failure)")
     } catch let failure as StorageFailure {
-      throw CommandFailure("audit FAILED: \(failure)")
+      throw CommandFailure("cannot audit: \(failure)")
     }
     if json {
       print(String(decoding: try Files.json(report), as: UTF8.self), terminator: "")

@@ -38,7 +38,7 @@ struct GenesisCommand: AsyncParsableCommand {
       let genesis = try genesis()
       let faults = genesis.faults
       guard faults.isEmpty else {
-        throw ValidationError("the genesis is not valid:\n  " + faults.joined(separator: "\n  "))
+        throw CommandFailure("the genesis is not valid:\n  " + faults.joined(separator: "\n  "))
       }
       _ = try await Self.state(of: genesis)
       try Files.create(path, try Files.json(genesis))
@@ -75,7 +75,7 @@ struct GenesisCommand: AsyncParsableCommand {
 
     private func account(_ text: String) throws -> GenesisAccount {
       let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-      guard parts.count == 3 else { throw ValidationError("--account takes KEY:MONEY:TSL") }
+      guard parts.count == 3 else { throw CommandFailure("--account takes KEY:MONEY:TSL") }
       return GenesisAccount(
         id: try PublicKey(argument: parts[0], "--account"),
         money: Money(try Amounts.micro(parts[1], "--account")),
@@ -109,9 +109,11 @@ enum Amounts {
     let digits = parts[0].drop { $0 == "-" } + fraction
     guard
       fraction.count <= 6, !digits.isEmpty, digits.allSatisfy({ ("0"..."9").contains($0) }),
+      digits.count <= 15,
       let value = Int64(parts[0] + fraction + String(repeating: "0", count: 6 - fraction.count))
     else {
-      throw ValidationError("'\(text)' for \(what) is not a number with at most six decimals")
+      throw CommandFailure(
+        "'\(text)' for \(what) is not a number of at most 15 digits, six of them decimals")
     }
     return value
   }

@@ -81,7 +81,7 @@ struct NodeCommand: AsyncParsableCommand {
       }
       security = .certificate(path: files.certificatePath, key: files.keyPath)
     } else {
-      throw ValidationError("--tls-certificate and --tls-key are given together")
+      throw CommandFailure("--tls-certificate and --tls-key are given together")
     }
     return ServerConfiguration(host: host, port: port, security: security)
   }

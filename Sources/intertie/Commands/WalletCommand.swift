@@ -67,7 +67,7 @@ struct ViewedAccount: ParsableArguments {
 
   func publicKey() throws -> PublicKey {
     if let account { return try PublicKey(argument: account, "--account") }
-    guard let key else { throw ValidationError("give --key or --account") }
+    guard let key else { throw CommandFailure("give --key or --account") }
     return try KeyFile.load(key).publicKey
   }
 }

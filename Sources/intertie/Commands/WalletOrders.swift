@@ -101,7 +101,7 @@ extension WalletCommand {
     static func wattHours(_ text: String) throws -> Int64 {
       let micro = try Amounts.micro(text, "the energy")
       guard micro % 1000 == 0 else {
-        throw ValidationError("orders are in whole watt-hours: at most three decimals of a kWh")
+        throw CommandFailure("orders are in whole watt-hours: at most three decimals of a kWh")
       }
       return micro / 1000
     }
@@ -117,7 +117,7 @@ extension WalletCommand {
     @Option(help: "Buying price, ¤ per kWh.") var buy: String?
     @Option(help: "Selling price, ¤ per kWh.") var sell: String?
     @Option(help: "Lower threshold, kWh.") var low = "0"
-    @Option(help: "Upper threshold, kWh.") var high = "0"
+    @Option(help: "Upper threshold, kWh; by default the lower one.") var high: String?
     @OptionGroup var submission: Submission
 
     func run() async throws {
@@ -127,7 +127,7 @@ extension WalletCommand {
       let settings = AgentSettings(
         buyPrice: try price(buy), sellPrice: try price(sell),
         low: Energy(try Amounts.micro(low, "--low")),
-        high: Energy(try Amounts.micro(high, "--high")))
+        high: Energy(try Amounts.micro(high ?? low, "--high")))
       let isCleared = settings.buyPrice == nil && settings.sellPrice == nil
       try await submission.submit(.setAgent(isCleared ? nil : settings))
     }
