@@ -30,7 +30,7 @@ test: setup
 	@exec Tests/run.sh
 
 # Each folder of Tests/Benchmarks is a program of that name.
-bench: setup
+bench: build
 	@for folder in Tests/Benchmarks/*/; do
 	  name=$$(basename "$$folder")
 	  echo "== $$name"

@@ -8,18 +8,20 @@ struct NodeBenchmark {
   static func main() async throws {
     let arguments = CommandLine.arguments
     let isQuick = arguments.contains("--quick")
-    guard let executable = arguments.first(where: { $0.hasPrefix("--intertie=") })?.dropFirst(11)
-    else {
-      print("usage: NodeBenchmark --intertie=PATH [--quick]")
-      exit(64)
+    let folder = arguments[0].split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    let executable = folder.joined(separator: "/") + "/intertie"
+    guard FileManager.default.isExecutableFile(atPath: executable) else {
+      print("\(executable) is not there: build the product intertie first")
+      exit(1)
     }
+    // First, while this process is small: it measures resident memory.
+    try await AccountBenchmark.run(accounts: isQuick ? 10_000 : 100_000)
     let verify = Yardstick.verificationMicroseconds()
     print("bare Ed25519 verification: \(format(verify)) µs of one core")
-    try await ReadingsBenchmark(executable: String(executable), verification: verify)
+    try await ReadingsBenchmark(executable: executable, verification: verify)
       .run(readings: isQuick ? 8192 : 65_536)
     try await BlockBenchmark.run(rounds: isQuick ? 30 : 200)
-    try await AccountBenchmark.run(accounts: isQuick ? 10_000 : 100_000)
-    try await StartBenchmark.run(lengths: isQuick ? [200] : [1000, 4000, 16_000])
+    try await StartBenchmark.run(lengths: isQuick ? [200] : [1000, 4000, 8000])
   }
 }
 
