@@ -12,31 +12,26 @@ package struct StoreWriter: Sendable {
 
   /// Returns when `batch` is durable as a whole.
   package func commit(_ batch: CommitBatch) async throws(NodeFailure) {
-    let failure: NodeFailure? = await withCheckedContinuation { continuation in
-      thread.async {
-        do {
-          try store.commit(batch)
-          continuation.resume(returning: nil)
-        } catch {
-          continuation.resume(returning: .storage("\(error)"))
-        }
-      }
-    }
-    if let failure { throw failure }
+    try await perform { try $0.commit(batch) }
   }
 
   /// Drops bodies, trades and history below `height`; headers and what proves them stay.
   package func prune(below height: UInt64) async throws(NodeFailure) {
-    let failure: NodeFailure? = await withCheckedContinuation { continuation in
-      thread.async {
-        do {
-          _ = try store.prune(below: height)
-          continuation.resume(returning: nil)
-        } catch {
-          continuation.resume(returning: .storage("\(error)"))
-        }
+    try await perform { _ = try $0.prune(below: height) }
+  }
+
+  private func perform(_ work: @escaping @Sendable (Store) throws -> Void)
+    async
+    throws(NodeFailure)
+  {
+    let result: Result<Void, NodeFailure> = await withCheckedContinuation { continuation in
+      thread.async { [store] in
+        continuation.resume(
+          returning: Result { () throws(NodeFailure) in
+            try Recovery.storing { try work(store) }
+          })
       }
     }
-    if let failure { throw failure }
+    try result.get()
   }
 }
