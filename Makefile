@@ -12,11 +12,12 @@ SHELL := /bin/bash
 DEBIAN_PACKAGES := libsqlite3-dev zlib1g-dev protobuf-compiler python3 python3-venv
 SWIFT_FILES = $(shell find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*')
 
-.PHONY: help run test bench build format protos setup
+.PHONY: help run test sim bench build format protos setup
 
 help:
 	@echo "make run      a week of twelve real homes on one node; a report at the end"
 	@echo "make test     every check: format, Swift, a Python client, fuzzing"
+	@echo "make sim      many seeds of the simulated network: make sim SEEDS=10000 NODES=4"
 	@echo "make bench    the benchmarks of Tests/Benchmarks"
 	@echo "make build    the command: .build/release/intertie"
 	@echo "make format   formats the Swift sources"
@@ -28,6 +29,13 @@ run: build
 
 test: setup
 	@exec Tests/run.sh
+
+# Whole nodes in a simulated network, with faults and Byzantine validators; see Tests/Simulation.
+SEEDS ?= 1000
+NODES ?= 4
+sim: setup
+	@swift build -c release --product Simulate
+	.build/release/Simulate --validators $(NODES) --seeds $(SEEDS)
 
 # Each folder of Tests/Benchmarks is a program of that name.
 bench: build

@@ -29,8 +29,11 @@ let pureCores: [Target.Dependency] = [
 
 /// Documentation that lies beside its module.
 func readme(_ name: String) -> [String] {
-  ["Consensus", "Storage"].contains(name) ? ["README.md"] : []
+  ["Consensus", "Storage"].contains(name) ? ["README.md"] + models(name) : []
 }
+
+/// The rules in another language, for a checker.
+func models(_ name: String) -> [String] { name == "Consensus" ? ["Model"] : [] }
 
 func module(
   _ name: String, _ dependencies: [Target.Dependency], _ settings: [SwiftSetting] = strict
@@ -39,8 +42,19 @@ func module(
     name: name, dependencies: dependencies, exclude: readme(name), swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+/// Tests draw their random numbers from the seeded generator of TestSupport.
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], path: String? = nil
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["TestSupport"], path: path, swiftSettings: strict)
+}
+
+/// What several test targets share.
+func support(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: path ?? "Tests/\(name)", exclude: [],
+    swiftSettings: strict)
 }
 
 func benchmark(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -85,6 +99,16 @@ let package = Package(
         product("ArgumentParser", "swift-argument-parser"),
       ], resources: [.copy("Data")], swiftSettings: strict),
 
+    support("TestSupport", []),
+    support(
+      "ProcessSupport", ["TestSupport", "Domain", "Node", "Storage", "Wire", transport] + grpc),
+    support(
+      "Simulation", pureCores + ["Wire", "Storage", "Node", "TestSupport"],
+      path: "Tests/Simulation/Simulation"),
+    .executableTarget(
+      name: "Simulate", dependencies: ["Simulation", "Consensus"],
+      path: "Tests/Simulation/Simulate", swiftSettings: strict),
+
     tests("DomainTests", ["Domain", crypto]),
     tests("MeteringTests", ["Metering", "Domain"]),
     tests("MarketTests", ["Market", "Domain"]),
@@ -93,12 +117,26 @@ let package = Package(
     tests("ConsensusTests", ["Consensus", "Domain"]),
     tests("WireTests", ["Wire", "Domain"] + grpc),
     tests("StorageTests", ["Storage", "Domain", product("GRDB", "GRDB.swift")]),
-    tests("NodeTests", ["Node", "Storage", "Wire", transport, logging] + pureCores + grpc),
     tests(
-      "CrashTests", ["Node", "Storage", "Wire", "Domain", "Ledger", transport, logging] + grpc),
+      "NodeTests",
+      [
+        "Node", "Storage", "Wire", transport, crypto, product("X509", "swift-certificates"),
+        logging,
+      ] + pureCores + grpc),
+    tests(
+      "SimulationTests", ["Simulation", "Simulate"] + pureCores,
+      path: "Tests/Simulation/SimulationTests"),
+    tests(
+      "CrashTests",
+      ["ProcessSupport", "Node", "Storage", "Wire", "Domain", "Ledger", logging] + grpc),
+    tests(
+      "NetworkTests", ["ProcessSupport", "Node", "Storage", "Wire", "Domain", transport] + grpc),
     tests("TidyTests", []),
 
     benchmark("MatchingBenchmark", ["Market", "Domain"]),
-    benchmark("NodeBenchmark", ["Domain", "Node", "Wire", "Storage", transport, logging] + grpc),
+    benchmark(
+      "NodeBenchmark",
+      ["ProcessSupport", "Domain", "Node", "Wire", "Storage", transport, logging] + grpc),
+    benchmark("ConsensusBenchmark", ["ProcessSupport", "Domain", "Wire"] + grpc),
   ]
 )

@@ -43,11 +43,29 @@ check_format() {
 # which would wait for their own build to end.
 build() { swift build -c release && Protos/generate.sh --plugins; }
 
-# Without testable imports the tests use the very objects of the build above.
+# Tests that want the machine for themselves: nodes as processes, and whole nodes with deadlines.
+apart='^(CrashTests|NetworkTests)\.|SnapshotServiceTests|JoinPeersTests'
+
+# test_swift NAME OPTION...: without testable imports the tests use the very objects of the build
+# above.
 test_swift() {
+  local name=$1
+  shift
   timeout --foreground 1200 \
-    swift test -c release --disable-testable-imports --disable-xctest 2>&1 \
-    | tee $reports/swift.log | grep --line-buffered -vE '^◇|Test case passing'
+    swift test -c release --disable-testable-imports --disable-xctest "$@" 2>&1 \
+    | tee $reports/"$name".log | grep --line-buffered -vE '^◇|Test case passing'
+}
+
+# count_swift NAME STATUS: adds what a run of test_swift says.
+count_swift() {
+  local bad ran
+  bad=$(grep -cE '^✘ Test .* failed after' $reports/"$1".log)
+  ran=$(grep -E 'Test run with [0-9]+ test' $reports/"$1".log | grep -oE '[0-9]+ test' \
+    | tail -n 1)
+  ran=${ran% test}
+  # The line that sums the run up begins like that of a failed test.
+  [ "$bad" = 0 ] || bad=$((bad - 1))
+  count "$1" "$2" $((${ran:-0} - bad)) $bad
 }
 
 test_python() {
@@ -69,14 +87,17 @@ say "Build (about ten minutes on two cores the first time)"
 build || { count build 1 0 1; finish; }
 
 say "Tests in Swift"
-test_swift
-status=$?
-bad=$(grep -cE '^✘ Test .* failed after' $reports/swift.log)
-ran=$(grep -E 'Test run with [0-9]+ test' $reports/swift.log | grep -oE '[0-9]+ test' | tail -n 1)
-ran=${ran% test}
-# The line that sums the run up begins like that of a failed test.
-[ "$bad" = 0 ] || bad=$((bad - 1))
-count swift $status $((${ran:-0} - bad)) $bad
+test_swift swift --skip "$apart|^SimulationTests\\."
+count_swift swift $?
+
+say "Whole nodes in simulation"
+test_swift simulation --filter '^SimulationTests\.'
+count_swift simulation $?
+
+# Apart from the others: what they measure wants the machine for itself.
+say "Nodes as processes, killed, stopped and cut off (about four minutes)"
+test_swift processes --filter "$apart"
+count_swift processes $?
 
 say "A client in Python"
 : > $reports/python.log

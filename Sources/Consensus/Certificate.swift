@@ -79,4 +79,10 @@ package struct FinalizedBlock: Hashable, Sendable {
   /// Of this block, or of a descendant for a block that became final with it; then nil, and its
   /// place in the chain is the proof.
   package let finalization: Certificate?
+
+  package init(block: Block, hash: Digest, finalization: Certificate?) {
+    self.block = block
+    self.hash = hash
+    self.finalization = finalization
+  }
 }

@@ -10,7 +10,7 @@ package enum ConsensusLimits {
   /// Own roots that are kept to compare with what headers attest.
   package static let attestations = 256
   /// Δ doubles this often at most.
-  package static let doublings: UInt64 = 6
+  package static let doublings: UInt64 = 4
   /// Blocks that one fetch asks for by name.
   package static let fetchBlocks = 8
   /// What one answer carries.
@@ -21,6 +21,12 @@ package enum ConsensusLimits {
   package static let answerBytes = Limits.blockBytes
   /// Votes that a restart sends again.
   package static let resentVotes = 16
+  /// Assembled certificates of which it is not known yet who lacks them.
+  package static let passings = 64
+  /// Nodes that follow the chain without being validators, and are answered.
+  package static let followers = 64
+  /// Blocks behind a final one up to the one that was finalized.
+  package static let proofBlocks = Int(views)
 }
 
 /// Mistakes that tests turn on to see that the simulation finds them.
@@ -43,6 +49,8 @@ package struct PlantedBugs: OptionSet, Hashable, Sendable {
   package static let sendBeforeSync = PlantedBugs(rawValue: 32)
   /// After a restart, and when it is sent again, the own nullify is not counted.
   package static let ownNullifyNotRecounted = PlantedBugs(rawValue: 64)
+  /// A node whose disk is new votes at once.
+  package static let votesAfterWipe = PlantedBugs(rawValue: 128)
 }
 
 package struct ConsensusConfiguration: Sendable {
@@ -57,12 +65,15 @@ package struct ConsensusConfiguration: Sendable {
   package var maximumAhead: Int64
   /// An idle chain beats once in this time, µs of chain time.
   package var heartbeat: Int64
+  /// How far a block's time may be after its parent's, µs of chain time.
+  package var maximumStep: Int64
   /// Empty but in tests.
   package var planted: PlantedBugs = []
 
   package init(
     chain: ChainID, epoch: UInt64 = 1, validators: [PublicKey], own: SigningKey?, rate: Int64 = 1,
-    delta: Int64 = 200_000, maximumAhead: Int64 = 500_000, heartbeat: Int64 = 5_000_000
+    delta: Int64 = 200_000, maximumAhead: Int64 = 500_000, heartbeat: Int64 = 5_000_000,
+    maximumStep: Int64 = .max
   ) {
     self.chain = chain
     self.epoch = epoch
@@ -71,6 +82,7 @@ package struct ConsensusConfiguration: Sendable {
     self.delta = delta * rate
     self.maximumAhead = maximumAhead * rate
     self.heartbeat = heartbeat * rate
+    self.maximumStep = maximumStep
   }
 }
 
@@ -94,8 +106,12 @@ package enum Input: Sendable {
   case proposal(Block, Vote)
   case vote(Vote)
   case certificate(Certificate)
-  /// The same, and requests and answers, from validator `from`, who was authenticated.
+  /// The same, and requests and answers, from validator `from`, who was authenticated. Numbers
+  /// from the count of validators on, at most `ConsensusLimits.followers` of them, are nodes that
+  /// only follow: their fetches are answered, and all else is ignored.
   case message(Message, from: UInt16)
+  /// A link to that validator came up. Told again, after `start`, for every link that is up.
+  case connected(UInt16)
   case tick
 }
 
@@ -103,9 +119,9 @@ package enum Input: Sendable {
 /// before anything else of that step is performed (rule 9).
 package enum Effect: Sendable {
   case persist(JournalRecord)
-  /// To all other validators.
+  /// To all other validators, and to those who follow.
   case broadcast(Message)
-  /// To one validator.
+  /// To one validator or follower.
   case send(Message, to: UInt16)
   /// This node leads: give it a body for this view, later than `parent`.
   case build(view: UInt64, parent: ChainPoint)
@@ -113,8 +129,9 @@ package enum Effect: Sendable {
   case validate(Block)
   /// Final: execute it. In order of height, each once.
   case deliver(FinalizedBlock)
-  /// Send validator `to` an answer with the executed blocks from height `from` on, at most
-  /// through `through`, and their finalizations. It ends with a block that has one.
+  /// Send peer `to` an answer with the executed blocks from height `from` on, at most through
+  /// `through`, and their finalizations. It ends with a block that has one, and with the last
+  /// block of an epoch at the latest: behind that go the blocks of its `FinalityProof`.
   case serve(from: UInt64, through: UInt64, to: UInt16)
   /// Keep and publish.
   case accuse(Evidence)
@@ -142,5 +159,13 @@ package struct Evidence: Hashable, Sendable {
     guard !isNotarizeWithAnother else { return nil }
     self.first = first
     self.second = second
+  }
+
+  /// The two votes in canonical bytes.
+  package var encoded: [UInt8] {
+    var writer = CanonicalWriter(capacity: 256)
+    first.encode(into: &writer)
+    second.encode(into: &writer)
+    return writer.bytes
   }
 }

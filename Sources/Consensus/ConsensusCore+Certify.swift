@@ -98,6 +98,7 @@ extension ConsensusCore {
     }
     effects.append(.deliver(final))
     floor = ChainPoint(header, hash: final.hash)
+    floorEpoch = header.epoch
     lastGrowth = max(lastGrowth, header.time)
     mark(header)
     if attestedHeight >= roots.newest.height { proofWantedSince = nil }

@@ -6,55 +6,14 @@ struct Lack {
   var blocks: [BlockName]
 }
 
+/// Rule 11.
 extension ConsensusCore {
-  mutating func receive(
-    _ message: Message, from sender: UInt16, _ now: Timestamp, _ effects: inout [Effect]
-  ) {
-    guard Int(sender) < configuration.validators.count else { return }
-    switch message {
-    case .proposal(let block, let vote): propose(block, vote, now, &effects)
-    case .vote(let vote):
-      if vote.signer == sender { outdate(vote, now, &effects) }
-      count(vote, now, &effects)
-    case .certificate(let certificate): accept(certificate, now, &effects)
-    case .fetch(let fetch): answer(fetch, to: sender, now, &effects)
-    case .answer(let answer): take(answer, now, &effects)
-    }
-  }
-
-  /// Rule 8: who asks to skip a view that is over here is told so, at most once in Δ. Notarize
-  /// and finalize come late as a matter of course.
-  private mutating func outdate(_ vote: Vote, _ now: Timestamp, _ effects: inout [Effect]) {
-    let subject = vote.subject
-    guard subject.kind == .nullify, subject.epoch == configuration.epoch, subject.view < view,
-      vote.signer != own, isDue(outdated[Int(vote.signer)], now)
-    else { return }
-    var certificates: [Certificate] = []
-    if let floorFinalization { certificates.append(floorFinalization) }
-    if let round = rounds[subject.view] {
-      certificates += [round.nullification, round.notarization].compactMap { $0 }
-    }
-    if let entryCertificate, !certificates.contains(entryCertificate) {
-      certificates.append(entryCertificate)
-    }
-    guard !certificates.isEmpty else { return }
-    outdated[Int(vote.signer)] = now
-    effects.append(
-      .send(.answer(Answer(certificates: certificates, blocks: [])), to: vote.signer))
-  }
-
-  private func isDue(_ last: Timestamp?, _ now: Timestamp) -> Bool {
-    guard let last else { return true }
-    // A clock that was set back does not silence this node.
-    return now < last || now.microseconds - last.microseconds >= configuration.delta
-  }
-
   // MARK: asking
 
   /// Rule 11: asks one peer after the other for what is missing, at first after half of Δ, in
   /// which most of it comes by itself; then every 2Δ.
   mutating func seek(_ now: Timestamp, _ effects: inout [Effect]) {
-    guard !isAlone, let lack = lack() else {
+    guard !isAlone, let lack = lack(now) else {
       fetchAt = nil
       return
     }
@@ -76,14 +35,20 @@ extension ConsensusCore {
       peer = UInt16((view + fetches) % count)
       fetches &+= 1
     }
-    let fetch = Fetch(height: floor.height, from: lack.from, blocks: lack.blocks)
+    fetch(lack, from: peer, &effects)
+  }
+
+  func fetch(_ lack: Lack, from peer: UInt16, _ effects: inout [Effect]) {
+    let fetch = Fetch(
+      epoch: configuration.epoch, height: floor.height, from: lack.from, blocks: lack.blocks)
     effects.append(.send(.fetch(fetch), to: peer))
   }
 
   /// Nil while nothing is missing.
-  private func lack() -> Lack? {
+  private mutating func lack(_ now: Timestamp) -> Lack? {
     var lack = Lack(from: view, blocks: [])
-    var isLacking = beyond > floor.view + ConsensusLimits.views
+    var isLacking =
+      beyond > floor.view + ConsensusLimits.views || isBehind || isFinalityOverdue(now)
     for view in rounds.keys.sorted() {
       guard let round = rounds[view] else { continue }
       if let hash = round.certifiedHash, round.candidate(hash) == nil {
@@ -114,6 +79,20 @@ extension ConsensusCore {
     return isLacking || !lack.blocks.isEmpty ? lack : nil
   }
 
+  /// More validators than can be Byzantine say that they have a higher final block.
+  private var isBehind: Bool {
+    let ahead = others.filter { peers[Int($0)].height > floor.height }
+    return ahead.count > Quorum.faults(of: configuration.validators.count)
+  }
+
+  /// A notarized block usually becomes final within Δ; if not, others may know that it did.
+  private mutating func isFinalityOverdue(_ now: Timestamp) -> Bool {
+    guard rounds.contains(where: { $0.value.notarization != nil }) else { return false }
+    let due = Timestamp(microseconds: viewEntered.microseconds + delta)
+    if now < due { wake(at: due) }
+    return now >= due
+  }
+
   /// The newest block behind a final one that is not held.
   private func missingAncestor(of finalization: Certificate) -> BlockName? {
     var name = BlockName(view: finalization.subject.view, hash: finalization.subject.hash)
@@ -128,15 +107,19 @@ extension ConsensusCore {
 
   /// Rule 11: history from storage, the rest from what is kept; bounded, and at most one answer
   /// in Δ to each peer.
-  private mutating func answer(
+  mutating func answer(
     _ fetch: Fetch, to peer: UInt16, _ now: Timestamp, _ effects: inout [Effect]
   ) {
-    guard peer != own, isDue(answered[Int(peer)], now) else { return }
-    answered[Int(peer)] = now
+    guard peer != own, Int(peer) < peers.count, isDue(peers[Int(peer)].answered, now) else {
+      return
+    }
+    peers[Int(peer)].answered = now
     if fetch.height < floor.height {
       let last = min(floor.height, fetch.height + UInt64(ConsensusLimits.answerBlocks))
       effects.append(.serve(from: fetch.height + 1, through: last, to: peer))
     }
+    // Certificates of this epoch mean nothing in another (rule 12).
+    guard fetch.epoch == configuration.epoch else { return }
     let answer = kept(for: fetch)
     if !answer.isEmpty { effects.append(.send(.answer(answer), to: peer)) }
   }
@@ -170,7 +153,7 @@ extension ConsensusCore {
 
   /// Takes certificates, then the blocks that they name and, from newer to older, the blocks
   /// that those name as their parents. Nothing else is held (rule 11).
-  private mutating func take(_ answer: Answer, _ now: Timestamp, _ effects: inout [Effect]) {
+  mutating func take(_ answer: Answer, _ now: Timestamp, _ effects: inout [Effect]) {
     let before = (floor.height, view)
     for certificate in answer.certificates { accept(certificate, now, &effects) }
     var links = links()

@@ -64,7 +64,7 @@ extension ConsensusCore {
 
   /// Rule 3: votes for the leader's proposal in this view, asks to skip it, or waits.
   mutating func judge(_ now: Timestamp, _ effects: inout [Effect]) {
-    guard own != nil, let round = rounds[view], let candidate = round.proposed,
+    guard own != nil, !isAbstaining, let round = rounds[view], let candidate = round.proposed,
       !round.hasSigned(.notarize), !round.hasSigned(.nullify), !round.hasEquivocation
     else { return }
     switch verdict(candidate, now) {
@@ -88,7 +88,7 @@ extension ConsensusCore {
       parent = ChainPoint(certified.block.header, hash: certified.hash)
     }
     guard header.parent == parent.hash, header.height == parent.height + 1,
-      header.time > parent.time
+      header.time > parent.time, !isTooLate(header.time, after: parent.time)
     else { return .nullify }
     if !configuration.planted.contains(.parentAcrossGap) {
       for between in (header.parentView + 1)..<header.view
@@ -105,5 +105,12 @@ extension ConsensusCore {
       return .wait(until: Timestamp(microseconds: earliest))
     }
     return .notarize
+  }
+
+  /// Whether the chain's time would make a step that no block may make: one block would close
+  /// ever so many intervals.
+  private func isTooLate(_ time: Timestamp, after parent: Timestamp) -> Bool {
+    let step = time.microseconds.subtractingReportingOverflow(parent.microseconds)
+    return step.overflow || step.partialValue > configuration.maximumStep
   }
 }

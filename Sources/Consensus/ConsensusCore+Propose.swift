@@ -13,7 +13,10 @@ extension ConsensusCore {
         since = min(since, Timestamp(microseconds: viewEntered.microseconds + delta))
       }
       if attestedHeight < contentHeight, contentHeight <= roots.newest.height {
-        since = min(since, contentExecuted)
+        // The next block with entries attests it anyway, if one comes within Δ.
+        since = min(
+          since,
+          Timestamp(microseconds: contentExecuted.microseconds + configuration.delta))
       }
       if isSkipWanted { since = viewEntered }
     }
@@ -29,7 +32,7 @@ extension ConsensusCore {
   /// Asks for a body when this node leads a view, has proposed nothing in it, and a block has a
   /// reason (rules 2 and 14).
   mutating func propose(_ now: Timestamp, _ effects: inout [Effect]) {
-    guard leadsThisView, buildingView == nil, isOpen(rounds[view]) else { return }
+    guard leadsThisView, !isAbstaining, buildingView == nil, isOpen(rounds[view]) else { return }
     // With one validator nothing can happen before the block is executed; so its roots are told.
     if isAlone && roots.newest.height < floor.height { return }
     guard let parent = parent(of: view) else { return }
@@ -79,10 +82,9 @@ extension ConsensusCore {
       return
     }
     buildingView = nil
-    let earliest = Timestamp(microseconds: parent.time.microseconds + 1)
     let header = BlockHeader(
       chain: configuration.chain, epoch: configuration.epoch, height: parent.height + 1,
-      view: view, parentView: parent.view, parent: parent.hash, time: max(time, earliest),
+      view: view, parentView: parent.view, parent: parent.hash, time: lawful(time, after: parent),
       body: Digest.sha256(body), attested: roots.newest)
     let hash = header.hash
     let made = Candidate(
@@ -90,6 +92,15 @@ extension ConsensusCore {
     rounds[view, default: Round()].hold(made, asProposal: true)
     proposalSeen = now
     offer(made, now, &effects)
+  }
+
+  /// The nearest time that a block may have after `parent` (rule 3).
+  private func lawful(_ time: Timestamp, after parent: ChainPoint) -> Timestamp {
+    let earliest = parent.time.microseconds + 1
+    let latest = parent.time.microseconds.addingReportingOverflow(configuration.maximumStep)
+    return Timestamp(
+      microseconds: min(
+        max(time.microseconds, earliest), latest.overflow ? .max : latest.partialValue))
   }
 
   /// Signs an own block's notarize and sends both.

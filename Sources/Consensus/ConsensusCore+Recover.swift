@@ -31,7 +31,7 @@ extension ConsensusCore {
   }
 
   private func resend(_ effects: inout [Effect]) {
-    guard !isAlone else { return }
+    guard !isAlone, own != nil else { return }
     let votes = rounds.keys.sorted().flatMap { rounds[$0]?.own ?? [] }
     for vote in votes.suffix(ConsensusLimits.resentVotes) { tell(.vote(vote), &effects) }
     if let entryCertificate { tell(.certificate(entryCertificate), &effects) }
@@ -39,6 +39,21 @@ extension ConsensusCore {
 
   /// Takes over a journal record from before a restart; nothing leaves here.
   mutating func restore(_ record: JournalRecord) {
+    guard record.epoch == nil || record.epoch == configuration.epoch else { return }
+    switch record {
+    case .beginning(let made) where made.signer == own:
+      beginning = made
+      abstention = .unresolved
+    case .beginning(let made):
+      if Int(made.signer) < configuration.validators.count {
+        peers[Int(made.signer)].witnessed = made
+      }
+    case .abstention(_, let view): abstention = .through(view)
+    default: if isKept(record.view) { restoreRound(record) }
+    }
+  }
+
+  private mutating func restoreRound(_ record: JournalRecord) {
     var round = rounds[record.view, default: Round()]
     switch record {
     case .vote(let vote):
@@ -47,11 +62,15 @@ extension ConsensusCore {
         vote.subject.kind == .nullify && configuration.planted.contains(.ownNullifyNotRecounted)
       if !isForgotten { round.admit(vote) }
     case .certificate(let certificate): round.take(certificate)
-    case .certified: round.isCertified = true
+    case .certified:
+      // Its block and certificate were written before it.
+      guard let hash = round.certifiedHash, round.candidate(hash) != nil else { return }
+      round.isCertified = true
     case .block(let block):
       let restored = Candidate(
         block: block, hash: block.header.hash, standing: .valid, isDurable: true)
       round.hold(restored, asProposal: true)
+    case .beginning, .abstention: return
     }
     rounds[record.view] = round
     let isOver = round.isCertified || round.nullification != nil || round.finalization != nil

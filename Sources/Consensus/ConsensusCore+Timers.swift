@@ -6,7 +6,11 @@ extension ConsensusCore {
 
   /// Rules 1, 5 and 8: asks to skip a view whose time is over, and repeats that.
   mutating func watch(_ now: Timestamp, _ effects: inout [Effect]) {
-    guard own != nil, !isAlone else { return }
+    guard !isAlone else { return }
+    guard own != nil, !isAbstaining else {
+      wait(now, &effects)
+      return
+    }
     let round = rounds[view]
     guard round?.hasSigned(.nullify) != true else {
       retry(now, &effects)
@@ -20,6 +24,17 @@ extension ConsensusCore {
     } else {
       wake(at: deadline)
     }
+  }
+
+  /// A node that may not ask to skip a view asks instead, every 3Δ, what others have beyond it.
+  private mutating func wait(_ now: Timestamp, _ effects: inout [Effect]) {
+    let due = retryAt ?? deadline
+    guard due <= now else {
+      wake(at: due)
+      return
+    }
+    scheduleRetry(now)
+    if fetchAt == nil { fetch(Lack(from: view, blocks: []), &effects) }
   }
 
   /// When this view's time is over: the leader's for a proposal, then everyone's to certify it.
@@ -37,7 +52,8 @@ extension ConsensusCore {
     let count = UInt64(configuration.validators.count)
     guard view > count, leader != own else { return false }
     let since = view - count
-    return heard[Int(leader)] < since && heard.filter { $0 >= since }.count >= quorum
+    let heard = peers.prefix(Int(count)).count { $0.heard >= since }
+    return peers[Int(leader)].heard < since && heard >= quorum
   }
 
   /// Rule 5: asks to skip a view, unless this node has signed its finalize.
@@ -60,7 +76,7 @@ extension ConsensusCore {
     }
     if let entry = entryCertificate {
       // Rule 15: not to those who have shown that they are here or further.
-      for peer in peers where shown[Int(peer)] < view {
+      for peer in others where peers[Int(peer)].shown < view {
         effects.append(.send(.certificate(entry), to: peer))
       }
     }
@@ -94,7 +110,8 @@ extension ConsensusCore {
     return round?.nullification ?? round?.finalization ?? round?.notarization
   }
 
-  var peers: [UInt16] {
+  /// The other validators.
+  var others: [UInt16] {
     (0..<UInt16(configuration.validators.count)).filter { $0 != own }
   }
 }

@@ -13,8 +13,10 @@ extension ConsensusCore {
     guard subject.epoch == configuration.epoch, signer < configuration.validators.count else {
       return
     }
-    if subject.view <= view + 1 { heard[signer] = max(heard[signer], subject.view) }
-    shown[signer] = max(shown[signer], subject.view)
+    if subject.view <= view + 1 {
+      peers[signer].heard = max(peers[signer].heard, subject.view)
+    }
+    peers[signer].note(vote)
     guard isKept(subject.view), subject.view <= view + 1 else { return }
     var round = rounds[subject.view, default: Round()]
     accuse(vote, &round, &effects)
@@ -37,13 +39,13 @@ extension ConsensusCore {
     }
   }
 
-  /// A quorum's votes of one subject are a certificate, broadcast by whoever assembles it.
+  /// A quorum's votes of one subject are a certificate, passed on by whoever assembles it.
   mutating func tally(_ subject: Subject, _ now: Timestamp, _ effects: inout [Effect]) {
     guard let round = rounds[subject.view], !round.hasCertificate(subject.kind) else { return }
     let same = round.votes.filter { $0.subject == subject }
     guard same.count >= quorum else { return }
     let certificate = Certificate(subject: subject, votes: same)
-    tell(.certificate(certificate), &effects)
+    pass(on: certificate, now)
     accept(certificate, now, &effects)
   }
 
@@ -63,9 +65,12 @@ extension ConsensusCore {
     advance(subject.view, now, &effects)
   }
 
-  /// Signs a subject unless a vote of this node forbids it, and makes the vote durable.
+  /// Signs a subject unless a vote of this node forbids it, or may have (rule 16), and makes the
+  /// vote durable.
   mutating func sign(_ subject: Subject, _ effects: inout [Effect]) -> Vote? {
-    guard let own, let key = configuration.own, isKept(subject.view) else { return nil }
+    guard let own, let key = configuration.own, isKept(subject.view),
+      !abstains(in: subject.view)
+    else { return nil }
     var round = rounds[subject.view, default: Round()]
     guard isLawful(subject.kind, in: round) else { return nil }
     let vote = Vote(

@@ -8,6 +8,8 @@ package struct ConsensusCore: Sendable {
   package internal(set) var floor: ChainPoint
   /// Of the floor, for those who lag; nil when its place in the chain was the proof.
   var floorFinalization: Certificate?
+  /// Of the floor's block: another than this one's at the epoch's beginning, 0 for the genesis.
+  var floorEpoch: UInt64
   package internal(set) var view: UInt64
   /// The views above the floor in which something happened.
   var rounds: [UInt64: Round] = [:]
@@ -27,7 +29,7 @@ package struct ConsensusCore: Sendable {
   /// When the newest block was executed.
   var contentExecuted: Timestamp
   /// Time of the newest certified block.
-  var lastGrowth: Timestamp
+  package internal(set) var lastGrowth: Timestamp
 
   /// The view whose body was asked for and has not come yet.
   var buildingView: UInt64?
@@ -39,14 +41,18 @@ package struct ConsensusCore: Sendable {
   /// Nullified views in a row (rule 1).
   var nullified: UInt64 = 0
 
-  // By validator.
-  /// The latest view of a vote.
-  var heard: [UInt64]
-  /// The latest view that it was seen to be in (rule 15).
-  var shown: [UInt64]
-  /// When a stale vote, and a fetch, were last answered (rules 8 and 11).
-  var outdated: [Timestamp?]
-  var answered: [Timestamp?]
+  /// The validators, in their order, then places for those who follow.
+  var peers: [Peer]
+
+  /// Assembled certificates, by time of assembly.
+  var passings: [Passing] = []
+
+  /// In which views this node signs nothing (rule 16).
+  package internal(set) var abstention = Abstention.unresolved
+  /// Of this life, durable before it asks.
+  var beginning: Beginning?
+  /// When to ask again.
+  var askAt: Timestamp?
 
   /// When to ask for what is missing; nil while nothing is.
   var fetchAt: Timestamp?
@@ -56,13 +62,20 @@ package struct ConsensusCore: Sendable {
   var beyond: UInt64 = 0
   /// Earliest time at which this step has to be followed by another.
   var wake: Timestamp?
+  /// Time of the step before.
+  private var clock: Timestamp?
 
   package init(configuration: ConsensusConfiguration, recovered: RecoveredConsensus) {
     self.configuration = configuration
     floor = recovered.floor
-    floorFinalization = recovered.finalization
+    // Of another epoch it means nothing to those of this one (rule 12).
+    floorFinalization = recovered.finalization.flatMap { finalization in
+      finalization.subject.epoch == configuration.epoch ? finalization : nil
+    }
+    floorEpoch = recovered.header?.epoch ?? 0
     view = recovered.floor.view + 1
-    roots = OwnRoots(recovered.attestation, before: recovered.header?.attested)
+    roots = OwnRoots(
+      recovered.attestation, before: recovered.header?.attested, stored: recovered.earlier)
     lastGrowth = recovered.floor.time
     contentExecuted = recovered.floor.time
     viewEntered = recovered.floor.time
@@ -70,13 +83,10 @@ package struct ConsensusCore: Sendable {
     own = configuration.own.flatMap { key in
       configuration.validators.firstIndex(of: key.publicKey).map { UInt16($0) }
     }
-    heard = Array(repeating: 0, count: count)
-    shown = Array(repeating: 0, count: count)
-    outdated = Array(repeating: nil, count: count)
-    answered = Array(repeating: nil, count: count)
+    peers = Array(repeating: Peer(), count: count + ConsensusLimits.followers)
     if let header = recovered.header { mark(header) }
-    for record in recovered.journal where isKept(record.view) { restore(record) }
-    heard = Array(repeating: view, count: count)
+    for record in recovered.journal { restore(record) }
+    for peer in 0..<count { peers[peer].heard = view }
   }
 
   package var quorum: Int {
@@ -91,7 +101,7 @@ package struct ConsensusCore: Sendable {
 
   var leadsThisView: Bool { own == leader(of: view) }
   /// One validator needs nobody: it sends, times and fetches nothing.
-  var isAlone: Bool { configuration.validators.count == 1 }
+  var isAlone: Bool { configuration.validators.count == 1 && own != nil }
 
   /// Whether something of this view can still be of use, and has room.
   func isKept(_ view: UInt64) -> Bool {
@@ -100,6 +110,7 @@ package struct ConsensusCore: Sendable {
 
   package mutating func step(_ input: Input, now: Timestamp, into effects: inout [Effect]) {
     guard !isHalted else { return }
+    follow(now)
     switch input {
     case .start: start(now, &effects)
     case .work(let isPending): workSince = isPending ? workSince ?? now : nil
@@ -111,6 +122,7 @@ package struct ConsensusCore: Sendable {
     case .vote(let vote): count(vote, now, &effects)
     case .certificate(let certificate): accept(certificate, now, &effects)
     case .message(let message, let sender): receive(message, from: sender, now, &effects)
+    case .connected(let peer): connected(to: peer, now, &effects)
     case .tick: break
     }
     pursue(now, &effects)
@@ -127,8 +139,27 @@ package struct ConsensusCore: Sendable {
       propose(now, &effects)
     } while view != before && !isHalted
     guard !isHalted else { return }
+    ask(now, &effects)
+    pass(now, &effects)
     seek(now, &effects)
     if let wake { effects.append(.schedule(wake)) }
+  }
+
+  /// A clock that was set back takes the timers with it: none waits for a time that is gone.
+  private mutating func follow(_ now: Timestamp) {
+    defer { clock = now }
+    guard let clock, now < clock else { return }
+    let shift = clock.microseconds &- now.microseconds
+    workSince = workSince?.earlier(by: shift)
+    proofWantedSince = proofWantedSince?.earlier(by: shift)
+    contentExecuted = contentExecuted.earlier(by: shift)
+    viewEntered = viewEntered.earlier(by: shift)
+    proposalSeen = proposalSeen?.earlier(by: shift)
+    retryAt = retryAt?.earlier(by: shift)
+    fetchAt = fetchAt?.earlier(by: shift)
+    askAt = askAt?.earlier(by: shift)
+    for index in passings.indices { passings[index].due = passings[index].due.earlier(by: shift) }
+    for index in peers.indices { peers[index].shift(by: shift) }
   }
 
   mutating func wake(at time: Timestamp) { wake = min(wake ?? time, time) }

@@ -8,13 +8,32 @@ package enum JournalRecord: Hashable, Sendable {
   /// This view's block is certified: held whole, valid and durable.
   case certified(view: UInt64)
   case block(Block)
+  /// This node is about to sign in an epoch, or has witnessed that another is (rule 16).
+  case beginning(Beginning)
+  /// This node signs nothing in this epoch up to that view (rule 16).
+  case abstention(epoch: UInt64, through: UInt64)
 
+  /// Of a view; the highest there is for what holds through a whole epoch, so that no floor
+  /// outdates it.
   package var view: UInt64 {
     switch self {
     case .vote(let vote): vote.subject.view
     case .certificate(let certificate): certificate.subject.view
     case .certified(let view): view
     case .block(let block): block.header.view
+    case .beginning, .abstention: .max
+    }
+  }
+
+  /// Nil for one that tells no epoch: it goes with the records before it.
+  var epoch: UInt64? {
+    switch self {
+    case .vote(let vote): vote.subject.epoch
+    case .certificate(let certificate): certificate.subject.epoch
+    case .certified: nil
+    case .block(let block): block.header.epoch
+    case .beginning(let beginning): beginning.epoch
+    case .abstention(let epoch, _): epoch
     }
   }
 
@@ -24,6 +43,8 @@ package enum JournalRecord: Hashable, Sendable {
     case .certificate: 2
     case .certified: 3
     case .block: 4
+    case .beginning: 5
+    case .abstention: 6
     }
   }
 
@@ -35,6 +56,10 @@ package enum JournalRecord: Hashable, Sendable {
     case .certificate(let certificate): certificate.encode(into: &writer)
     case .certified(let view): writer.write(view)
     case .block(let block): block.encode(into: &writer)
+    case .beginning(let beginning): beginning.encode(into: &writer)
+    case .abstention(let epoch, let view):
+      writer.write(epoch)
+      writer.write(view)
     }
     return writer.bytes
   }
@@ -46,6 +71,10 @@ package enum JournalRecord: Hashable, Sendable {
     case 2: self = .certificate(try Certificate(from: &reader))
     case 3: self = .certified(view: try reader.read(UInt64.self))
     case 4: self = .block(try Block(from: &reader))
+    case 5: self = .beginning(try Beginning(from: &reader))
+    case 6:
+      let epoch = try reader.read(UInt64.self)
+      self = .abstention(epoch: epoch, through: try reader.read(UInt64.self))
     default: throw .malformed
     }
     try reader.finish()
@@ -76,8 +105,10 @@ package struct RecoveredConsensus: Sendable {
   package var header: BlockHeader?
   /// Of the floor, if storage has one for it: it tells those who lag that it is final.
   package var finalization: Certificate?
+  /// What blocks below the floor came to, ascending: headers of others may attest these.
+  package var earlier: [Attestation] = []
 
-  /// A chain with blocks.
+  /// A chain with blocks. The floor may be the block that sealed the epoch before.
   package init(
     header: BlockHeader, hash: Digest, attestation: Attestation, journal: [JournalRecord],
     finalization: Certificate? = nil

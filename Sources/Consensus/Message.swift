@@ -9,6 +9,7 @@ package enum Message: Hashable, Sendable {
   case certificate(Certificate)
   case fetch(Fetch)
   case answer(Answer)
+  case standing(Standing)
 
   package var encoded: [UInt8] {
     var writer = CanonicalWriter(capacity: 512)
@@ -29,6 +30,9 @@ package enum Message: Hashable, Sendable {
     case .answer(let answer):
       writer.write(5 as UInt8)
       answer.encode(into: &writer)
+    case .standing(let standing):
+      writer.write(6 as UInt8)
+      standing.encode(into: &writer)
     }
     return writer.bytes
   }
@@ -43,20 +47,39 @@ package enum Message: Hashable, Sendable {
     case 3: self = .certificate(try Certificate(from: &reader))
     case 4: self = .fetch(try Fetch(from: &reader))
     case 5: self = .answer(try Answer(from: &reader))
+    case 6: self = .standing(try Standing(from: &reader))
     default: throw .malformed
     }
     try reader.finish()
   }
 
-  /// Whether every signature in it verifies; for whoever takes messages off the wire.
-  package func verify(validators: [PublicKey], chain: ChainID) -> Bool {
+  /// Of what it carries or asks for; nil for an answer, whose parts are looked at one by one.
+  package var epoch: UInt64? {
     switch self {
+    case .proposal(_, let vote), .vote(let vote): vote.subject.epoch
+    case .certificate(let certificate): certificate.subject.epoch
+    case .fetch(let fetch): fetch.epoch
+    case .answer: nil
+    case .standing(let standing): standing.epoch
+    }
+  }
+
+  /// Whether every signature in it verifies; for whoever takes messages off the wire. With an
+  /// `epoch`: every one that can count there. What is of another epoch counts nowhere, and only
+  /// tells that its sender is in that epoch (rule 12).
+  package func verify(validators: [PublicKey], chain: ChainID, epoch: UInt64? = nil) -> Bool {
+    if let epoch, let other = self.epoch, other != epoch { return true }
+    return switch self {
     case .proposal(_, let vote), .vote(let vote): vote.verify(validators: validators, chain: chain)
     case .certificate(let certificate):
       certificate.verify(validators: validators, chain: chain)
     case .fetch: true
     case .answer(let answer):
-      answer.certificates.allSatisfy { $0.verify(validators: validators, chain: chain) }
+      answer.certificates.allSatisfy { certificate in
+        if let epoch, certificate.subject.epoch != epoch { return true }
+        return certificate.verify(validators: validators, chain: chain)
+      }
+    case .standing(let standing): standing.verify(validators: validators, chain: chain)
     }
   }
 }
@@ -75,19 +98,23 @@ package struct BlockName: Hashable, Sendable {
 /// Asks for what the sender lacks (rule 11): history above `height`, certificates and notarized
 /// blocks from view `from` on, and these blocks.
 package struct Fetch: Hashable, Sendable {
+  /// The sender's. A node of a later one answers with history alone (rule 12).
+  package var epoch: UInt64
   /// Height of the sender's last final block.
   package var height: UInt64
   /// First view of which the sender lacks something.
   package var from: UInt64
   package var blocks: [BlockName]
 
-  package init(height: UInt64, from: UInt64, blocks: [BlockName]) {
+  package init(epoch: UInt64, height: UInt64, from: UInt64, blocks: [BlockName]) {
+    self.epoch = epoch
     self.height = height
     self.from = from
     self.blocks = blocks
   }
 
   func encode(into writer: inout CanonicalWriter) {
+    writer.write(epoch)
     writer.write(height)
     writer.write(from)
     writer.write(UInt32(blocks.count))
@@ -98,6 +125,7 @@ package struct Fetch: Hashable, Sendable {
   }
 
   init(from reader: inout CanonicalReader) throws(Rejection) {
+    epoch = try reader.read(UInt64.self)
     height = try reader.read(UInt64.self)
     from = try reader.read(UInt64.self)
     let count = try reader.readCount(elementSize: 40)

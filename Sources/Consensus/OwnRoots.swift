@@ -7,10 +7,14 @@ struct OwnRoots: Sendable {
   /// Attested by final headers at heights that are not executed here so far, in their order.
   private(set) var expected: [Attestation] = []
 
-  /// `earlier` is attested by the header of the recovered block: final, so it was this node's own.
-  init(_ newest: Attestation, before earlier: Attestation?) {
-    known = [newest]
-    if let earlier, earlier.height < newest.height { known.insert(earlier, at: 0) }
+  /// `earlier` is attested by the header of the recovered block: final, so it was this node's own;
+  /// `stored` are others that this node has computed, ascending.
+  init(_ newest: Attestation, before earlier: Attestation?, stored: [Attestation]) {
+    known = stored.filter { $0.height < newest.height } + [newest]
+    guard let earlier, earlier.height < newest.height,
+      !known.contains(where: { $0.height == earlier.height })
+    else { return }
+    known.insert(earlier, at: known.firstIndex { $0.height > earlier.height } ?? 0)
   }
 
   var newest: Attestation { known[known.count - 1] }

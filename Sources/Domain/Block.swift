@@ -32,11 +32,14 @@ package enum EntryKind: UInt8, Sendable {
 package struct VerifiedEntry: Hashable, Sendable {
   package let content: EntryContent
   package let signed: SignedBytes
+  /// SHA-256 of the signed payload: what the entry is known by while it waits, and in receipts.
+  package let identity: Digest
 
   /// For the Verifier, after its checks, and for tests.
   package init(verified content: EntryContent, signed: SignedBytes) {
     self.content = content
     self.signed = signed
+    identity = Digest.sha256(signed.payload)
   }
 
   /// Bytes that this entry takes in a block's body.

@@ -46,6 +46,12 @@ package enum CommandBody: Hashable, Sendable {
   case issue(to: AccountID, amount: Money)
   /// Money that leaves the grid: burned from the signer, paid out by the gateway.
   case redeem(amount: Money)
+  /// Operator: another set of validators, in the order of their turns, in place of any proposal
+  /// that is open. The set as it is withdraws the open proposal.
+  case proposeValidators([PublicKey])
+  /// A validator, present or proposed: accepts the open proposal, named by `ValidatorSet.digest`.
+  /// It takes effect when a quorum of both sets has accepted.
+  case acceptValidators(Digest)
 }
 
 /// The utility's prices for every interval of the day (UTC), µ¤ per kWh.

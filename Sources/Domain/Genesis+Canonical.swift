@@ -75,8 +75,13 @@ extension Genesis {
     var faults: [String] = []
     func require(_ condition: Bool, _ fault: String) { if !condition { faults.append(fault) } }
     require((1...64).contains(name.utf8.count), "name must have 1 to 64 bytes")
-    require((1...100).contains(validators.count), "validators must be 1 to 100")
+    require(
+      (1...Limits.validators).contains(validators.count),
+      "validators must be 1 to \(Limits.validators)")
     require(Set(validators).count == validators.count, "a validator is listed twice")
+    require(
+      !validators.contains(where: \.hasSmallOrder),
+      "a validator's key has small order: anybody could sign in its name")
     require(
       Set(accounts.map(\.id)).count == accounts.count, "an account is listed twice")
     require(Set(meters.map(\.id)).count == meters.count, "a meter is listed twice")

@@ -24,10 +24,16 @@ package enum Limits {
   package static let readingBytes = 256
   /// A command's payload; a tariff of one-minute intervals is the largest.
   package static let commandBytes = 16 << 10
+  /// The payload of a command that accepts validators, which the state keeps.
+  package static let acceptanceBytes = 256
   /// One message on a stream: readings in a batch at their largest, and framing.
   package static let messageBytes = 1 << 20
 
   // Tables.
+  /// Validators of one epoch.
+  package static let validators = 100
+  /// Changes of a chain's validators, each kept with its proof.
+  package static let epochChanges = 4096
   package static let accounts = 1 << 22
   package static let meters = 1 << 20
   package static let storageUnits = 1 << 16
@@ -51,6 +57,11 @@ package enum Limits {
   package static let inboxCommands = 1 << 10
   /// Their bytes.
   package static let inboxBytes = 32 << 20
+  /// Entries of other nodes' clients that wait here for a block of this node's.
+  package static let foreignEntries = 1 << 15
+  /// What one peer may have in the inbox: messages, and their bytes.
+  package static let peerMessages = 4096
+  package static let peerBytes = 24 << 20
   /// Intervals that one block closes; a chain that stood still catches up over several blocks.
   package static let closesPerBlock: Int64 = 96
   /// Reads of the database that wait or run at a time, and how many run.
@@ -69,6 +80,8 @@ package enum Limits {
   package static let watcherBacklog = 4096
   /// Proofs that wait for the next attestation.
   package static let proofRequests = 1024
+  /// Blocks that a node without any may lack before it takes a state instead of all blocks.
+  package static let joinBlocks: UInt64 = 4000
   /// Rows of one page of history.
   package static let historyPage = 500
   /// Price levels of one published side of the book.

@@ -5,6 +5,8 @@ package enum SigningDomain: String, Sendable {
   case reading = "intertie/reading/v1"
   case command = "intertie/command/v1"
   case consensus = "intertie/consensus/v1"
+  /// A node's key, over the TLS key that it shows to its peers.
+  case tls = "intertie/tls/v1"
 
   /// The bytes that are signed: the prefix, then the payload as it travels.
   package func message(_ payload: [UInt8]) -> [UInt8] { Array(rawValue.utf8) + payload }

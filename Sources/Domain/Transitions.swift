@@ -32,6 +32,14 @@ package enum FeeInstruction: Hashable, Sendable {
   case setUtility(entry: Int, isAvailable: Bool)
 }
 
+/// Ledger.hold → the registry of validators.
+package enum ValidatorInstruction: Hashable, Sendable {
+  /// By the operator; the keys are within the rules of `ValidatorSet`, and have accounts.
+  case propose(entry: Int, [PublicKey])
+  /// By whoever has that key; `proposal` is what it calls the open one.
+  case accept(entry: Int, signer: PublicKey, proposal: Digest)
+}
+
 /// A WATT balance after a stage that changed it.
 package struct EnergyBalance: Hashable, Sendable {
   package var account: AccountIndex
@@ -72,6 +80,7 @@ package struct HoldOutcome: Sendable {
   package var meters: [MeterInstruction] = []
   package var book: [BookInstruction] = []
   package var fees: [FeeInstruction] = []
+  package var validators: [ValidatorInstruction] = []
   /// Accounts whose WATT the transfers of this block changed; final balances.
   package var energy: [EnergyBalance] = []
 

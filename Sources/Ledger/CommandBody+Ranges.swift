@@ -23,7 +23,9 @@ extension CommandBody {
       try tariff.validate(intervalsPerDay: intervalsPerDay)
     case .issue(_, let amount), .redeem(let amount):
       try require((1...Limits.amount).contains(amount.raw))
-    case .cancel, .setAgent(nil), .retireMeter, .setUtility:
+    case .proposeValidators(let keys):
+      try ValidatorSet.validate(keys)
+    case .cancel, .setAgent(nil), .retireMeter, .setUtility, .acceptValidators:
       break
     }
   }
@@ -48,10 +50,12 @@ extension CommandBody {
   /// Whom this command is for; nil when it is for anybody.
   func requiredSigner(_ roles: Roles) -> AccountID? {
     switch self {
-    case .admitMember, .registerMeter, .retireMeter, .registerStorage: roles.operator
+    case .admitMember, .registerMeter, .retireMeter, .registerStorage, .proposeValidators:
+      roles.operator
     case .publishTariff, .setUtility: roles.oracle
     case .issue: roles.gateway
-    case .transfer, .place, .cancel, .replace, .setAgent, .redeem: nil
+    // Who may accept is the registry's to know.
+    case .transfer, .place, .cancel, .replace, .setAgent, .redeem, .acceptValidators: nil
     }
   }
 }

@@ -109,6 +109,12 @@ extension LedgerCore {
       outcome.fees.append(.publishTariff(entry: entry, tariff))
     case .setUtility(let isAvailable):
       outcome.fees.append(.setUtility(entry: entry, isAvailable: isAvailable))
+    case .proposeValidators(let keys):
+      try openForValidators(keys)
+      outcome.validators.append(.propose(entry: entry, keys))
+    case .acceptValidators(let proposal):
+      outcome.validators.append(
+        .accept(entry: entry, signer: accounts[by.signer.int].id, proposal: proposal))
     }
     return false
   }
@@ -117,6 +123,17 @@ extension LedgerCore {
   private mutating func openForMeter(_ owner: AccountID) throws(Rejection) -> AccountIndex {
     guard !isSystem(owner) else { throw .limitExceeded }
     return try open(owner)
+  }
+
+  /// Validators accept a proposal with commands, for which they need accounts: the proposed ones,
+  /// and those of the genesis. Whoever validates by now is one of these or was proposed once.
+  private mutating func openForValidators(_ proposed: [PublicKey]) throws(Rejection) {
+    var missing: [AccountID] = []
+    for id in terms.validators + proposed where indexes[id] == nil && !missing.contains(id) {
+      missing.append(id)
+    }
+    guard missing.count <= terms.accountLimit - accounts.count else { throw .limitExceeded }
+    for id in missing { _ = try open(id) }
   }
 
   func isSystem(_ id: AccountID) -> Bool {

@@ -14,6 +14,8 @@ package struct LedgerCore: Sendable {
     let chain: ChainID
     let intervalsPerDay: Int
     let roles: Roles
+    /// Of the first epoch.
+    let validators: [PublicKey]
     let feePermille: Int64
     let educationGrant: StorageTokens
     /// B_max: what an account may hold.
@@ -155,6 +157,7 @@ extension LedgerCore.Terms {
     chain = genesis.chainID
     intervalsPerDay = Int(genesis.calendar.intervalsPerDay)
     roles = genesis.roles
+    validators = genesis.validators
     feePermille = genesis.parameters.feePermille
     educationGrant = genesis.parameters.educationGrant
     self.maximumHeld = maximumHeld

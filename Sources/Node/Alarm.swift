@@ -9,7 +9,8 @@ package final class Alarm: Sendable {
 
   package init() {}
 
-  package func set(_ time: Timestamp, for cause: Cause) {
+  /// Nil: this cause has no next instant.
+  package func set(_ time: Timestamp?, for cause: Cause) {
     times.withLock { times in
       switch cause {
       case .consensus: times.consensus = time
@@ -21,13 +22,18 @@ package final class Alarm: Sendable {
   /// Ticks the inbox whenever an instant has come, until the task is cancelled. It never sleeps
   /// longer than a tenth of a second, so that a changed instant or a jumping clock is seen soon.
   package func run(clock: ChainClock, inbox: Inbox) async {
+    var fired: Timestamp?
     while !Task.isCancelled {
       let next = times.withLock { times in
         [times.consensus, times.close].compactMap { $0 }.min()
       }
       let wait = next.map { clock.microseconds(until: $0) } ?? 100_000
-      if wait == 0 { inbox.signal { $0.isTick = true } }
-      try? await Task.sleep(for: .microseconds(min(max(wait, 1000), 100_000)))
+      if wait == 0 { inbox.tick() }
+      // An instant that has come and stays, as a close does that no block brings, is told again,
+      // but not at every turn.
+      let pause: Int64 = wait == 0 && next == fired ? 20_000 : 1000
+      fired = wait == 0 ? next : nil
+      try? await Task.sleep(for: .microseconds(min(max(wait, pause), 100_000)))
     }
   }
 }

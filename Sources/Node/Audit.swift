@@ -53,48 +53,33 @@ package struct Audit: Sendable {
     var report = AuditReport(chain: chain)
     let end = tip?.height ?? 0
     let empty = Digest.sha256([])
-    var previous = Attestation(
+    var newest = Attestation(
       height: 0,
       stateRoot: StateRoot.compose(
         accounts: genesisState.ledger.root(), checkpoint: genesisState.checkpoint),
       receiptsRoot: empty, outboxRoot: empty)
+    var links = AuditedLinks(genesis: newest, chain: chain)
     var height: UInt64 = 0
     while height < end {
       let from = height + 1
       let blocks = try Recovery.storing { try store.blocks(from: from, through: end, limit: 64) }
       for stored in blocks {
+        let registry = replay.pipeline.registry
         let (block, execution) = try await replay.execute(stored)
-        try check(block, attested: previous)
+        try links.check(block, execution, registry: registry)
         try await checkSignatures(block)
         try checkRecords(execution, tradesBefore: Int64(report.trades))
         try report.add(block, execution)
-        previous = execution.attestation
+        newest = execution.attestation
         height = block.header.height
         try checkEnergy(report, replay.pipeline)
       }
       progress(height, end)
     }
+    try links.checkEnd()
     do { try store.checkInvariants() } catch { throw .invariant(error.description) }
-    report.stateRoot = "\(previous.stateRoot)"
+    report.stateRoot = "\(newest.stateRoot)"
     return report
-  }
-
-  /// The header attests what the block before it came to, and is final under its certificate.
-  private func check(_ block: DecidedBlock, attested: Attestation) throws(NodeFailure) {
-    let header = block.header
-    // With one validator, every header attests the block right before it.
-    guard header.attested == attested else {
-      throw .invariant("block \(header.height) attests other roots than execution gives")
-    }
-    do throws(Rejection) {
-      let certificate = try Certificate(decoding: block.finalization)
-      guard
-        certificate.verify(validators: genesis.validators, chain: genesis.chainID),
-        certificate.finalizes(hash: block.hash, view: header.view)
-      else { throw .badSignature }
-    } catch {
-      throw .invariant("block \(header.height) is not final: its certificate does not verify")
-    }
   }
 
   /// What clients are served is what execution gave: receipts, interval totals and trades.

@@ -12,9 +12,9 @@ package struct BalanceProof: Sendable {
   package let height: UInt64
   package let header: BlockHeader
 
-  /// Throws `invalid` with the first link that does not hold. Without `genesis` the chain and the
+  /// Throws `invalid` with the first link that does not hold. Without `trusted` the chain and the
   /// validators are those that the proof itself names.
-  package init(_ proof: Intertie_V1_ProofResponse, of key: PublicKey, genesis: Genesis?)
+  package init(_ proof: Intertie_V1_ProofResponse, of key: PublicKey, trusted: ProvenValidators?)
     throws(NodeFailure)
   {
     func require(_ condition: Bool, _ fault: String) throws(NodeFailure) {
@@ -39,13 +39,30 @@ package struct BalanceProof: Sendable {
     try require(
       StateRoot.compose(accounts: root, checkpoint: checkpoint) == header.attested.stateRoot,
       "the path does not lead to the attested state root")
-    let validators = genesis?.validators ?? proof.validators.compactMap { PublicKey($0) }
-    let chain = genesis?.chainID ?? header.chain
+    let chain = trusted?.chain ?? header.chain
     try require(header.chain == chain, "it is of another chain")
-    let certificate = try? Certificate(decoding: Array(proof.finalization))
+    let named = proof.validators.compactMap { PublicKey($0) }
+    guard let validators = trusted.map({ $0.validators(of: header.epoch) }) ?? named else {
+      throw .invalid("the validators of epoch \(header.epoch) are not proven")
+    }
+    let finality: HeaderProof
+    do throws(Rejection) {
+      var descendants: [BlockHeader] = []
+      for bytes in proof.descendants {
+        var reader = CanonicalReader(Array(bytes))
+        descendants.append(try BlockHeader(from: &reader))
+        try reader.finish()
+      }
+      finality = HeaderProof(
+        headers: descendants,
+        certificate: try Certificate(decoding: Array(proof.finalization)))
+    } catch {
+      throw .invalid("the proof does not hold: its finalization cannot be read")
+    }
     try require(
-      certificate?.verify(validators: validators, chain: chain) == true
-        && certificate?.finalizes(hash: header.hash, view: header.view) == true,
+      finality.verify(
+        hash: header.hash, view: header.view, header: header, validators: validators,
+        chain: chain),
       "no quorum of the chain's validators finalised the header")
   }
 }

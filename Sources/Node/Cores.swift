@@ -1,8 +1,10 @@
+import Consensus
 import Domain
 import Fees
 import Ledger
 import Market
 import Metering
+import Storage
 
 /// The pipeline over bare cores: for recovery, audit and simulation.
 package typealias BarePipeline = Pipeline<MeteringCore, BookCore, LedgerCore, FeesCore>
@@ -32,6 +34,7 @@ where Meter == MeteringCore, Book == BookCore, Books == LedgerCore, Fee == FeesC
       fee: FeesCore(
         calendar: genesis.calendar, parameters: genesis.parameters, tariff: genesis.tariff,
         storage: storage, maximumHeld: maximumHeld),
+      registry: ValidatorRegistry(chain: genesis.chainID, validators: genesis.validators),
       nextClose: genesis.calendar.firstInterval, checkpoint: .zero)
     checkpoint = StateRoot.digest(of: await stateChunks())
   }
@@ -45,10 +48,15 @@ where Meter == MeteringCore, Book == BookCore, Books == LedgerCore, Fee == FeesC
     let sinceClose = TradeTotals(
       count: try reader.read(Int64.self), wattHours: try reader.read(Int64.self),
       value: try reader.read(Money.self))
+    let totals = ChainTotals(
+      entries: try reader.read(Int64.self), readings: try reader.read(Int64.self),
+      trades: try reader.read(Int64.self), historyLines: try reader.read(Int64.self))
     try reader.finish()
     func own(_ prefix: String) -> [StateChunk] {
       chunks.filter { $0.name.hasPrefix(prefix + "/") }
     }
+    let registry = try ValidatorRegistry(
+      chain: genesis.chainID, founders: genesis.validators, chunks: own("validators"))
     let ledger = try LedgerCore(genesis: genesis, maximumHeld: maximumHeld, chunks: own("ledger"))
     guard let community = ledger.index(of: genesis.roles.community) else { throw .malformed }
     self.init(
@@ -62,6 +70,7 @@ where Meter == MeteringCore, Book == BookCore, Books == LedgerCore, Fee == FeesC
       fee: try FeesCore(
         calendar: genesis.calendar, parameters: genesis.parameters, maximumHeld: maximumHeld,
         chunks: own("fees")),
-      nextClose: nextClose, checkpoint: StateRoot.digest(of: chunks), sinceClose: sinceClose)
+      registry: registry, nextClose: nextClose, checkpoint: StateRoot.digest(of: chunks),
+      sinceClose: sinceClose, totals: totals)
   }
 }

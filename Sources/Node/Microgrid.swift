@@ -19,6 +19,8 @@ package final class Microgrid: Sendable {
   package let view: ReadView
   package let events: NodeEvents
   package let startedAt: Timestamp
+  /// This node's public key.
+  package let nodeKey: PublicKey
 
   let meters: MeterActor
   let book: BookActor
@@ -29,6 +31,8 @@ package final class Microgrid: Sendable {
   private let alarm: Alarm
   private let verifier: Verifier
   private let reader: StoreReader
+  let network: PeerNetwork?
+  private let onPeerPort: @Sendable (Int) -> Void
   private let log: Logger
 
   /// Opens or creates the chain in `configuration.directory`, verifies it, and executes what the
@@ -37,17 +41,21 @@ package final class Microgrid: Sendable {
     -> Microgrid
   {
     let store = try Recovery.openStore(configuration)
+    try await join(store, configuration)
     let recovered = try await Recovery.recover(store, genesis: configuration.genesis)
-    return await Microgrid(configuration, store: store, recovered: recovered)
+    let validators = recovered.pipeline.registry.validators
+    if let fault = configuration.fault(validators: validators) { throw .invalid(fault) }
+    return try Microgrid(configuration, store: store, recovered: recovered)
   }
 
   private init(
     _ configuration: NodeConfiguration, store: Store, recovered: RecoveredState
-  ) async {
+  ) throws(NodeFailure) {
     genesis = configuration.genesis
     chain = genesis.chainID
     clock = ChainClock(calendar: genesis.calendar, wall: configuration.wall)
     startedAt = clock.now
+    nodeKey = configuration.validatorKey.publicKey
     self.store = store
     log = configuration.log
     verifier = Verifier(chain: chain)
@@ -62,16 +70,27 @@ package final class Microgrid: Sendable {
     book = BookActor(bare.book)
     ledger = LedgerActor(bare.ledger)
     fees = FeeActor(bare.fee)
+    let registry = bare.registry
+    network = try Self.network(
+      configuration, view: view, verifier: verifier, inbox: inbox,
+      floor: recovered.consensus.floor, store: store)
+    onPeerPort = configuration.onPeerPort
     consensus = ConsensusActor(
-      core: ConsensusCore(
-        configuration: .node(configuration), recovered: recovered.consensus),
-      pipeline: NodePipeline(
-        calendar: genesis.calendar, meter: meters, book: book, ledger: ledger, fee: fees,
-        nextClose: bare.nextClose, checkpoint: bare.checkpoint, sinceClose: bare.sinceClose),
+      replica: NodeReplica(
+        core: ConsensusCore(
+          configuration: ConsensusConfiguration(
+            genesis, registry: registry, own: configuration.validatorKey),
+          recovered: recovered.consensus),
+        pipeline: NodePipeline(
+          calendar: genesis.calendar, meter: meters, book: book, ledger: ledger, fee: fees,
+          registry: registry, nextClose: bare.nextClose, checkpoint: bare.checkpoint,
+          sinceClose: bare.sinceClose, totals: bare.totals),
+        retention: Retention(
+          snapshotHeight: recovered.snapshotHeight, keepBlocks: configuration.keepBlocks),
+        verifier: verifier),
       inbox: inbox, writer: StoreWriter(store), clock: clock, view: view, events: events,
-      alarm: alarm,
-      retention: Retention(
-        snapshotHeight: recovered.snapshotHeight, keepBlocks: configuration.keepBlocks))
+      alarm: alarm, network: network, history: HistoryServer(reader: reader, network: network),
+      log: log)
   }
 
   /// Keeps the chain until `stop()` or the task's cancellation. Throws when the node had to halt;
@@ -81,10 +100,20 @@ package final class Microgrid: Sendable {
     let alarm = self.alarm
     let inbox = self.inbox
     let consensus = self.consensus
+    let network = self.network
+    let onPeerPort = self.onPeerPort
     let result = await withTaskGroup(of: Result<Void, NodeFailure>?.self) { group in
       group.addTask {
         await alarm.run(clock: clock, inbox: inbox)
         return nil
+      }
+      if let network {
+        group.addTask(priority: .high) {
+          do { try await network.run(onListening: onPeerPort) } catch {
+            return .failure((error as? NodeFailure) ?? .invalid("\(error)"))
+          }
+          return nil
+        }
       }
       group.addTask(priority: .high) {
         do throws(NodeFailure) {
@@ -100,7 +129,7 @@ package final class Microgrid: Sendable {
           group.cancelAll()
         }
       } onCancel: {
-        inbox.signal { $0.isStopping = true }
+        inbox.stop()
       }
       return outcome
     }
@@ -109,7 +138,7 @@ package final class Microgrid: Sendable {
   }
 
   /// Asks the chain to stop after the block under way. `run` then returns.
-  package func stop() { inbox.signal { $0.isStopping = true } }
+  package func stop() { inbox.stop() }
 
   /// B_max: what one account may hold.
   package let maximumHeld: Energy
@@ -210,12 +239,11 @@ package final class Microgrid: Sendable {
 
   private func commit(_ entries: [VerifiedEntry], _ reservation: Reservation)
     async
-    throws(NodeFailure) -> Committed
+    throws(NodeFailure) -> [EntryResult]
   {
     let inbox = self.inbox
-    let result: Result<Committed, NodeFailure> = await withCheckedContinuation { continuation in
-      let submission = Submission(
-        entries: entries, reservation: reservation, answer: Answer(continuation))
+    let result: SubmissionAnswer.Outcome = await withCheckedContinuation { continuation in
+      let submission = Submission(entries: entries, answer: SubmissionAnswer(continuation))
       if !inbox.post(submission) {
         submission.answer.resume(.failure(.stopped("the node is stopping")))
       }

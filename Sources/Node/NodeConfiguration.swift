@@ -7,8 +7,13 @@ package struct NodeConfiguration: Sendable {
   package var genesis: Genesis
   /// Folder of the chain's database and of the development certificate.
   package var directory: String
-  /// This node's validator key, one of the genesis's.
+  /// This node's key. With it the node validates while it is one of the chain's validators, and
+  /// otherwise follows.
   package var validatorKey: SigningKey
+  /// How this node talks to the others; nil for the only validator of a chain.
+  package var peers: PeerConfiguration?
+  /// Gets the port for peers once the node listens on it.
+  package var onPeerPort: @Sendable (Int) -> Void = { _ in }
   /// Block bodies and history to keep below the newest snapshot; nil keeps everything.
   package var keepBlocks: UInt64?
   package var log: Logger
@@ -16,13 +21,15 @@ package struct NodeConfiguration: Sendable {
   package var wall: @Sendable () -> Int64
 
   package init(
-    genesis: Genesis, directory: String, validatorKey: SigningKey, keepBlocks: UInt64? = nil,
+    genesis: Genesis, directory: String, validatorKey: SigningKey,
+    peers: PeerConfiguration? = nil, keepBlocks: UInt64? = nil,
     log: Logger = Logger(label: "intertie"),
     wall: @escaping @Sendable () -> Int64 = ChainClock.system
   ) {
     self.genesis = genesis
     self.directory = directory
     self.validatorKey = validatorKey
+    self.peers = peers
     self.keepBlocks = keepBlocks
     self.log = log
     self.wall = wall
@@ -30,26 +37,24 @@ package struct NodeConfiguration: Sendable {
 
   package var databasePath: String { directory + "/chain.sqlite" }
 
-  /// Why this node cannot validate this chain; nil when it can.
-  var fault: String? {
-    if let fault = genesis.faults.first { return "the genesis is not valid: \(fault)" }
-    if genesis.validators.count != 1 {
-      return "the genesis has \(genesis.validators.count) validators; this version runs one"
+  /// Why a node without peers cannot keep this chain with these validators; nil when it can.
+  func fault(validators: [PublicKey]) -> String? {
+    guard peers == nil, validators != [validatorKey.publicKey] else { return nil }
+    if validators.count == 1 {
+      return "the node key is not the chain's validator \(validators[0].text(as: .node)); "
+        + "to follow the chain, give its peers"
     }
-    if genesis.validators[0] != validatorKey.publicKey {
-      return "the node key is not the genesis's validator "
-        + genesis.validators[0].text(as: .node)
-    }
-    return nil
+    return "the chain has \(validators.count) validators: this node needs their addresses"
   }
 }
 
 extension ConsensusConfiguration {
-  /// The first epoch of the chain, with this node's key.
-  static func node(_ configuration: NodeConfiguration) -> ConsensusConfiguration {
-    let genesis = configuration.genesis
-    return ConsensusConfiguration(
-      chain: genesis.chainID, validators: genesis.validators, own: configuration.validatorKey,
-      rate: genesis.calendar.rate)
+  /// The epoch that the chain is in, for a node with that key.
+  package init(_ genesis: Genesis, registry: ValidatorRegistry, own: SigningKey) {
+    let calendar = genesis.calendar
+    self.init(
+      chain: genesis.chainID, epoch: registry.epoch, validators: registry.validators, own: own,
+      rate: calendar.rate,
+      maximumStep: Limits.closesPerBlock * calendar.intervalSeconds * 1_000_000)
   }
 }

@@ -1,3 +1,4 @@
+import Consensus
 import Domain
 import Ledger
 import Market
@@ -28,6 +29,10 @@ package final class ReadView: Sendable {
     var indices: [AccountID: AccountIndex]
     var depth: BookDepth
     var nextClose: Interval
+    var registry: ValidatorRegistry
+    /// Of consensus.
+    var standing = ConsensusStanding()
+    var evidence: Int
     var lastInterval: IntervalRecord?
     var counters: Counters
     var orders: Int
@@ -38,7 +43,8 @@ package final class ReadView: Sendable {
   private let state: Mutex<State>
 
   package init(
-    tip: Tip, accounts: [Account], depth: BookDepth, nextClose: Interval, counters: Counters,
+    tip: Tip, accounts: [Account], depth: BookDepth, nextClose: Interval,
+    registry: ValidatorRegistry, evidence: Int, counters: Counters,
     lastInterval: IntervalRecord?, orders: Int, meters: Int
   ) {
     var indices: [AccountID: AccountIndex] = [:]
@@ -46,12 +52,19 @@ package final class ReadView: Sendable {
     state = Mutex(
       State(
         tip: tip, accounts: accounts, indices: indices, depth: depth, nextClose: nextClose,
-        lastInterval: lastInterval, counters: counters, orders: orders, meters: meters))
+        registry: registry, evidence: evidence, lastInterval: lastInterval, counters: counters,
+        orders: orders, meters: meters))
   }
 
   package var tip: Tip { state.withLock { $0.tip } }
   package var depth: BookDepth { state.withLock { $0.depth } }
   package var nextClose: Interval { state.withLock { $0.nextClose } }
+  /// As of the newest executed block.
+  package var registry: ValidatorRegistry { state.withLock { $0.registry } }
+  /// As of the newest step; view 0 before the first.
+  package var standing: ConsensusStanding { state.withLock { $0.standing } }
+  /// Pieces of evidence against validators that this node keeps.
+  package var evidence: Int { state.withLock { $0.evidence } }
   package var lastInterval: IntervalRecord? { state.withLock { $0.lastInterval } }
   package var counters: Counters { state.withLock { $0.counters } }
   /// Orders that rest in the book, and meters that were ever registered.
@@ -103,9 +116,18 @@ package final class ReadView: Sendable {
       if let meters = update.meters { state.meters = meters }
       if let interval = update.lastInterval { state.lastInterval = interval }
       state.nextClose = update.nextClose
+      state.registry = update.registry
       state.counters.readings += update.readings
       state.counters.trades += update.trades
       state.counters.commands += update.commands
+    }
+  }
+
+  /// Takes over where consensus stands after a step, and how much evidence it found.
+  package func publish(_ standing: ConsensusStanding, evidence: Int) {
+    state.withLock { state in
+      state.standing = standing
+      state.evidence += evidence
     }
   }
 
@@ -120,6 +142,7 @@ package struct ViewUpdate: Sendable {
   package var meters: Int?
   package var lastInterval: IntervalRecord?
   package var nextClose: Interval
+  package var registry: ValidatorRegistry
   package var readings: UInt64
   package var trades: UInt64
   package var commands: UInt64

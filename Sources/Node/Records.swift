@@ -49,10 +49,10 @@ package struct TradeTotals: Hashable, Sendable {
 }
 
 extension ExecutedBlock {
-  init(_ block: DecidedBlock, _ execution: Execution) {
+  package init(_ block: DecidedBlock, _ execution: Execution) {
     self.init(
       height: block.header.height, hash: block.hash, header: block.header.encoded,
-      body: block.body, finalization: block.finalization, time: block.header.time,
+      body: block.body, finalization: block.finality?.encoded ?? [], time: block.header.time,
       stateRoot: execution.attestation.stateRoot,
       receiptsRoot: execution.attestation.receiptsRoot, receipts: execution.receipts,
       trades: execution.trades, history: execution.ledger.history,
@@ -62,54 +62,75 @@ extension ExecutedBlock {
 }
 
 extension CommitBatch {
-  /// Adds what is not outdated by this batch's own floor: a decided view needs no journal.
-  mutating func append(_ journal: [JournalRecord], epoch: UInt64) {
-    for record in journal where record.view >= journalFloor ?? 0 {
-      self.journal.append(
-        StoredJournalRecord(
-          epoch: epoch, view: record.view, kind: record.kind, bytes: record.encoded))
-    }
+  package var isEmpty: Bool {
+    journal.isEmpty && executed.isEmpty && snapshot == nil && evidence.isEmpty
+      && journalFloor == nil && journalEpoch == nil
   }
-
-  var isEmpty: Bool { journal.isEmpty && executed.isEmpty && snapshot == nil }
 }
 
-/// When the state is worth a snapshot: a start then executes at most these blocks again.
+extension StoredEvidence {
+  init(_ evidence: Evidence) {
+    self.init(
+      epoch: evidence.first.subject.epoch, view: evidence.first.subject.view,
+      signer: evidence.first.signer, bytes: evidence.encoded)
+  }
+}
+
+extension StoredJournalRecord {
+  init(_ record: JournalRecord, epoch: UInt64) {
+    self.init(epoch: epoch, view: record.view, kind: record.kind, bytes: record.encoded)
+  }
+}
+
+/// When the state is worth a snapshot: a start then executes about so many blocks again. One is
+/// kept as soon as a final header attests it, so that every stored state can be proven to others;
+/// that is nearly always the next header or the one behind it.
 package struct Retention: Sendable {
-  private static let blocks: UInt64 = 2000
+  package static let blocks: UInt64 = 2000
   private static let bytes = 64 << 20
+  /// Blocks in which a state must be attested; then the next one is taken instead.
+  private static let reach: UInt64 = 64
 
   private var snapshotHeight: UInt64
   private var bytesSince = 0
+  /// Waits for its attestation.
+  private var pending: StoredSnapshot?
   private let keepBlocks: UInt64?
+  private let every: UInt64
 
-  /// `keepBlocks`: bodies to keep below the newest snapshot; nil keeps all.
-  package init(snapshotHeight: UInt64, keepBlocks: UInt64?) {
+  /// `keepBlocks`: bodies to keep below the newest snapshot; nil keeps all. `every`: blocks after
+  /// which the state is worth a snapshot.
+  package init(snapshotHeight: UInt64, keepBlocks: UInt64?, every: UInt64 = Self.blocks) {
     self.snapshotHeight = snapshotHeight
     self.keepBlocks = keepBlocks
+    self.every = every
   }
 
   /// The height below which bodies and history may go; nil while nothing may.
-  var oldestKept: UInt64? {
+  package var oldestKept: UInt64? {
     guard let keepBlocks, snapshotHeight > keepBlocks else { return nil }
     return snapshotHeight - keepBlocks
   }
 
-  /// The state after the newest of `decided` that closed an interval, when it is time for one.
-  mutating func snapshot(after decided: [(block: DecidedBlock, execution: Execution)])
-    -> StoredSnapshot?
-  {
+  /// The newest state that one of `decided` attests, when it is time for a snapshot.
+  package mutating func snapshot(after decided: [Decided]) -> StoredSnapshot? {
     var snapshot: StoredSnapshot?
-    for (block, execution) in decided {
-      bytesSince += block.body.count
-      let height = block.header.height
-      guard let chunks = execution.chunks,
-        bytesSince >= Self.bytes || height - snapshotHeight >= Self.blocks
+    for item in decided {
+      let header = item.block.header
+      bytesSince += item.block.body.count
+      if let attested = pending, header.attested.height == attested.height {
+        snapshot = attested
+        snapshotHeight = attested.height
+        bytesSince = 0
+        pending = nil
+      }
+      guard let chunks = item.execution.chunks,
+        bytesSince >= Self.bytes || header.height - snapshotHeight >= every,
+        pending.map({ header.height - $0.height > Self.reach }) ?? true
       else { continue }
-      snapshot = StoredSnapshot(
-        height: height, stateRoot: execution.attestation.stateRoot, chunks: chunks)
-      snapshotHeight = height
-      bytesSince = 0
+      pending = StoredSnapshot(
+        height: header.height, stateRoot: item.execution.attestation.stateRoot,
+        accountsRoot: item.execution.ledger.root, chunks: chunks)
     }
     return snapshot
   }

@@ -3,28 +3,33 @@ import Domain
 import Storage
 
 /// A chain as it stands after recovery.
-struct RecoveredState: Sendable {
-  var pipeline: BarePipeline
-  var view: ReadView
-  var consensus: RecoveredConsensus
-  var snapshotHeight: UInt64
+package struct RecoveredState: Sendable {
+  package var pipeline: BarePipeline
+  package var view: ReadView
+  package var consensus: RecoveredConsensus
+  package var snapshotHeight: UInt64
 }
 
 /// From storage to running state: the newest snapshot, then the blocks after it, each executed and
 /// compared with what was stored. Every start verifies the whole hash chain.
-enum Recovery {
+package enum Recovery {
   static func openStore(_ configuration: NodeConfiguration) throws(NodeFailure) -> Store {
-    if let fault = configuration.fault { throw .invalid(fault) }
+    let genesis = configuration.genesis
+    if let fault = genesis.faults.first {
+      throw .invalid("the genesis is not valid: \(fault)")
+    }
     return try storing {
-      try Store(path: configuration.databasePath, chain: configuration.genesis.chainID)
+      try Store(path: configuration.databasePath, chain: genesis.chainID)
     }
   }
 
-  static func recover(_ store: Store, genesis: Genesis) async throws(NodeFailure)
-    -> RecoveredState
+  /// Throws `storage` when what is stored does not fit together, `invalid` when the genesis makes
+  /// no state, `invariant` when stored blocks come to other roots than before.
+  package static func recover(_ store: some ChainStorage, genesis: Genesis)
+    async throws(NodeFailure) -> RecoveredState
   {
     let chain = genesis.chainID
-    let snapshot = try storing { try store.latestSnapshot() }
+    let snapshot = try storing { try store.latestSnapshot(notAbove: .max) }
     let start = snapshot?.height ?? 0
     let tip = try storing { try store.verifyChain(bodiesFrom: start + 1) }
     var pipeline: BarePipeline
@@ -47,12 +52,16 @@ enum Recovery {
       attestation = try storedAttestation(tip, pipeline: &pipeline)
     }
     guard let attestation else { throw .storage("the chain's tip has no attestation") }
-    let journal = try storing { try store.journal() }
+    let counts = try storing { try store.counts() }
+    guard counts.totals == pipeline.totals else {
+      throw .storage("the store's running numbers are not those of the chain's state")
+    }
     return RecoveredState(
       pipeline: pipeline,
       view: try view(store, pipeline: pipeline, tip: tip, attestation: attestation, chain: chain),
-      consensus: try recoveredConsensus(
-        tip, genesis: genesis, attestation: attestation, journal: journal),
+      consensus: try consensus(
+        store, tip: tip, genesis: genesis, attestation: attestation,
+        epoch: pipeline.registry.epoch),
       snapshotHeight: start)
   }
 
@@ -80,31 +89,63 @@ enum Recovery {
       height: tip.height, stateRoot: root, receiptsRoot: tip.receiptsRoot, outboxRoot: empty)
   }
 
-  private static func recoveredConsensus(
-    _ tip: StoredHeader?, genesis: Genesis, attestation: Attestation,
-    journal: [StoredJournalRecord]
+  private static func consensus(
+    _ store: some ChainStorage, tip: StoredHeader?, genesis: Genesis, attestation: Attestation,
+    epoch: UInt64
   ) throws(NodeFailure) -> RecoveredConsensus {
-    do throws(Rejection) {
+    let journal = try storing { try store.journal() }
+    do {
       var records: [JournalRecord] = []
-      for record in journal { records.append(try JournalRecord(decoding: record.bytes)) }
-      guard let tip else {
-        return RecoveredConsensus(
+      for record in journal where record.epoch == epoch {
+        records.append(try JournalRecord(decoding: record.bytes))
+      }
+      var recovered: RecoveredConsensus
+      if let tip {
+        var reader = CanonicalReader(tip.bytes)
+        recovered = RecoveredConsensus(
+          header: try BlockHeader(from: &reader), hash: tip.hash, attestation: attestation,
+          journal: records, finalization: try certificate(of: tip))
+      } else {
+        recovered = RecoveredConsensus(
           genesis: genesis, attestation: attestation, journal: records)
       }
-      var reader = CanonicalReader(tip.bytes)
-      let header = try BlockHeader(from: &reader)
-      return RecoveredConsensus(
-        header: header, hash: tip.hash, attestation: attestation, journal: records)
+      recovered.earlier = try earlierRoots(store, below: attestation.height)
+      return recovered
     } catch {
-      throw .storage("the consensus journal cannot be read")
+      throw .storage("the consensus journal cannot be read (\(error))")
     }
   }
 
+  /// The tip's own certificate; nil when a block that came to nothing carries it.
+  private static func certificate(of tip: StoredHeader) throws -> Certificate? {
+    guard !tip.finalization.isEmpty else { return nil }
+    let proof = try FinalityProof(decoding: tip.finalization)
+    return proof.blocks.isEmpty ? proof.certificate : nil
+  }
+
+  /// What the newest blocks before the tip came to: headers of others may attest these.
+  private static func earlierRoots(_ store: some ChainStorage, below height: UInt64) throws
+    -> [Attestation]
+  {
+    let count = UInt64(ConsensusLimits.attestations)
+    let first = height > count ? height - count : 1
+    guard first < height else { return [] }
+    // A store that began with a snapshot does not know all roots below it.
+    return try store.headers(from: first, limit: Int(height - first))
+      .filter { $0.stateRoot != .zero }
+      .map {
+        Attestation(
+          height: $0.height, stateRoot: $0.stateRoot, receiptsRoot: $0.receiptsRoot,
+          outboxRoot: Digest.sha256([]))
+      }
+  }
+
   private static func view(
-    _ store: Store, pipeline: BarePipeline, tip: StoredHeader?, attestation: Attestation,
-    chain: ChainID
+    _ store: some ChainStorage, pipeline: BarePipeline, tip: StoredHeader?,
+    attestation: Attestation, chain: ChainID
   ) throws(NodeFailure) -> ReadView {
-    let counts = try storing { try store.counts() }
+    let totals = pipeline.totals
+    let evidence = try storing { try store.counts().evidence }
     let last = try storing { try store.latestInterval() }
     return ReadView(
       tip: Tip(
@@ -115,9 +156,10 @@ enum Recovery {
         pipeline.ledger.account(AccountIndex($0))
       },
       depth: pipeline.book.depth(levels: Limits.bookLevels), nextClose: pipeline.nextClose,
+      registry: pipeline.registry, evidence: Int(evidence),
       counters: Counters(
-        readings: UInt64(counts.readings), trades: UInt64(counts.trades),
-        commands: UInt64(counts.entries - counts.readings)),
+        readings: UInt64(totals.readings), trades: UInt64(totals.trades),
+        commands: UInt64(totals.entries - totals.readings)),
       lastInterval: last, orders: pipeline.book.restingOrders, meters: pipeline.meter.meterCount)
   }
 }
@@ -137,10 +179,12 @@ struct Replay: Sendable {
   }
 
   /// Executes the blocks above `height` up to `end`.
-  mutating func run(_ store: Store, through end: UInt64) async throws(NodeFailure) {
+  mutating func run(_ store: some ChainStorage, through end: UInt64) async throws(NodeFailure) {
     while height < end {
       let from = height + 1
-      let blocks = try Recovery.storing { try store.blocks(from: from, through: end, limit: 64) }
+      let blocks = try Recovery.storing {
+        try store.blocks(from: from, through: end, limit: 64, bytes: Limits.messageBytes)
+      }
       guard !blocks.isEmpty else { throw .storage("block \(from) is missing") }
       for block in blocks { _ = try await execute(block) }
     }
@@ -181,7 +225,8 @@ struct Replay: Sendable {
       }
       return DecidedBlock(
         header: header, hash: stored.hash, body: body, entries: entries,
-        finalization: stored.finalization)
+        finality: stored.finalization.isEmpty
+          ? nil : try FinalityProof(decoding: stored.finalization))
     } catch {
       throw .storage("block \(stored.height) cannot be read (\(error))")
     }

@@ -8,6 +8,12 @@ package struct EntryResult: Hashable, Sendable {
   /// Time of the block; nil without one.
   package var time: Timestamp?
 
+  package init(receipt: Receipt, position: ReceiptPosition?, time: Timestamp?) {
+    self.receipt = receipt
+    self.position = position
+    self.time = time
+  }
+
   package static func refused(_ reason: Rejection) -> EntryResult {
     EntryResult(receipt: .rejected(reason), position: nil, time: nil)
   }
@@ -21,7 +27,7 @@ struct SubmissionBatch {
   private(set) var toVerify: [(content: EntryContent, signed: SignedBytes)] = []
   private var places: [Int] = []
   private var refusals: [Rejection?] = []
-  /// Places of the entries that went into the block, in the block's order.
+  /// Places of the entries that are to go into a block.
   private var admitted: [Int] = []
 
   init(count: Int) {
@@ -71,13 +77,8 @@ struct SubmissionBatch {
     refusals.contains { $0 == .duplicate || $0 == .staleVersion }
   }
 
-  mutating func fill(_ committed: Committed) {
-    for (offset, index) in admitted.enumerated() {
-      results[index] = EntryResult(
-        receipt: committed.receipts[offset],
-        position: ReceiptPosition(
-          height: committed.height, index: committed.firstIndex + UInt32(offset)),
-        time: committed.time)
-    }
+  /// Takes the results of the admitted entries, in their order.
+  mutating func fill(_ committed: [EntryResult]) {
+    for (result, index) in zip(committed, admitted) { results[index] = result }
   }
 }

@@ -16,25 +16,69 @@ package struct StoredJournalRecord: Hashable, Sendable {
   }
 }
 
+extension StoredJournalRecord {
+  /// SHA-256 over epoch, view, kind and the counted bytes: kept with the record, since a vote that
+  /// changed on the disk would be one that this node never cast.
+  package var digest: Digest {
+    var writer = CanonicalWriter(capacity: 32 + bytes.count)
+    writer.write(epoch)
+    writer.write(view)
+    writer.write(kind)
+    writer.write(counted: bytes)
+    return Digest.sha256(writer.bytes)
+  }
+}
+
+/// Proof that a validator broke the protocol: opaque to the store.
+package struct StoredEvidence: Hashable, Sendable {
+  package var epoch: UInt64
+  package var view: UInt64
+  /// The validator's place in the epoch.
+  package var signer: UInt16
+  package var bytes: [UInt8]
+
+  package init(epoch: UInt64, view: UInt64, signer: UInt16, bytes: [UInt8]) {
+    self.epoch = epoch
+    self.view = view
+    self.signer = signer
+    self.bytes = bytes
+  }
+}
+
+/// Some evidence, in the order in which it was stored.
+package struct EvidencePage: Hashable, Sendable {
+  package var records: [StoredEvidence]
+  /// Number of the last record, to go on behind; what was asked for if there is none.
+  package var last: Int64
+}
+
 /// Everything that becomes durable together, in one transaction.
 package struct CommitBatch: Sendable {
   /// Appended to the journal in this order.
   package var journal: [StoredJournalRecord]
   /// Journal records of views below this one go, this batch's own included.
   package var journalFloor: UInt64?
+  /// Journal records of epochs before this one go, this batch's own included.
+  package var journalEpoch: UInt64?
   /// Executed blocks, ascending and without a gap, the first right above the stored tip.
   package var executed: [ExecutedBlock]
   /// The state after a stored block (this batch's blocks included), or of the genesis at height 0.
   package var snapshot: StoredSnapshot?
+  /// Kept once for each epoch, view and signer, and at most `Store.evidencePerSigner` of one
+  /// validator in an epoch.
+  package var evidence: [StoredEvidence]
 
   package init(
-    journal: [StoredJournalRecord] = [], journalFloor: UInt64? = nil,
-    executed: [ExecutedBlock] = [], snapshot: StoredSnapshot? = nil
+    journal: [StoredJournalRecord] = [], journalFloor: UInt64? = nil, journalEpoch: UInt64? = nil,
+    executed: [ExecutedBlock] = [], snapshot: StoredSnapshot? = nil,
+    evidence: [StoredEvidence] = []
   ) {
     self.journal = journal
     self.journalFloor = journalFloor
+    self.journalEpoch = journalEpoch
     self.executed = executed
     self.snapshot = snapshot
+    self.evidence = evidence
   }
 }
 
@@ -97,19 +141,40 @@ package struct StoredHeader: Hashable, Sendable {
   package var bytes: [UInt8]
   package var finalization: [UInt8]
   package var time: Timestamp
-  /// Roots after this node executed the block.
+  /// Roots after this node executed the block. Below the snapshot that the store began with, what
+  /// a later header attests; zero where none does.
   package var stateRoot: Digest
   package var receiptsRoot: Digest
-  /// Entries of the body, each with a receipt.
-  package var entries: Int
-  /// Bytes of the body, also when it was pruned.
-  package var bodySize: Int
+  /// Entries of the body, each with a receipt; nil where this store never had the body.
+  package var entries: Int?
+  /// Bytes of the body, also when it was pruned; nil where this store never had it.
+  package var bodySize: Int?
+
+  package init(
+    height: UInt64, hash: Digest, bytes: [UInt8], finalization: [UInt8], time: Timestamp,
+    stateRoot: Digest, receiptsRoot: Digest, entries: Int?, bodySize: Int?
+  ) {
+    self.height = height
+    self.hash = hash
+    self.bytes = bytes
+    self.finalization = finalization
+    self.time = time
+    self.stateRoot = stateRoot
+    self.receiptsRoot = receiptsRoot
+    self.entries = entries
+    self.bodySize = bodySize
+  }
 }
 
 package struct StoredBlock: Hashable, Sendable {
   package var head: StoredHeader
   /// Nil once pruned.
   package var body: [UInt8]?
+
+  package init(head: StoredHeader, body: [UInt8]?) {
+    self.head = head
+    self.body = body
+  }
 
   package var height: UInt64 { head.height }
   package var hash: Digest { head.hash }
@@ -123,11 +188,17 @@ package struct StoredSnapshot: Hashable, Sendable {
   /// The last block that the state includes; 0 for the genesis.
   package var height: UInt64
   package var stateRoot: Digest
+  /// What makes, with the names and digests of the chunks, the state root, so that a list of
+  /// chunks can be proven before they are fetched; opaque to the store.
+  package var accountsRoot: Digest
   package var chunks: [StateChunk]
 
-  package init(height: UInt64, stateRoot: Digest, chunks: [StateChunk]) {
+  package init(
+    height: UInt64, stateRoot: Digest, accountsRoot: Digest = .zero, chunks: [StateChunk]
+  ) {
     self.height = height
     self.stateRoot = stateRoot
+    self.accountsRoot = accountsRoot
     self.chunks = chunks
   }
 
@@ -179,25 +250,4 @@ package struct StoredHistoryLine: Hashable, Sendable {
     self.time = time
     self.line = line
   }
-}
-
-/// How much the store holds.
-package struct StoreCounts: Hashable, Sendable {
-  /// Height of the newest block; 0 when there is only the genesis.
-  package var height: UInt64
-  /// Blocks below this height have lost their bodies; 0 when none has.
-  package var prunedBelow: UInt64
-  /// Totals since genesis, pruned ones included.
-  package var entries: Int64
-  package var readings: Int64
-  package var trades: Int64
-  package var historyLines: Int64
-  package var corrections: Int64
-  package var intervals: Int64
-  /// Snapshots kept, and the chunks that they share.
-  package var snapshots: Int64
-  package var chunks: Int64
-  /// Bytes of the database file and of its write-ahead log.
-  package var databaseBytes: Int64
-  package var logBytes: Int64
 }

@@ -2,11 +2,12 @@ import Domain
 import GRDB
 
 /// The tables. Every one is keyed by a number that only grows, so that all writing appends; the
-/// only index besides is that of the snapshots' chunks by digest, which are few.
+/// only indexes besides are those of the snapshots' chunks by digest, which are few, and of
+/// evidence by the vote that it is against, which is rare.
 enum Schema {
   /// "tie1", in the header of the file.
   static let applicationID: Int64 = 0x7469_6531
-  static let version: Int64 = 1
+  static let version: Int64 = 2
 
   static let trades = RecordLog(table: "trades", recordSize: TradeRecord.size)
   static let history = RecordLog(table: "history", recordSize: LinkedLine.size)
@@ -18,10 +19,12 @@ enum Schema {
       id INTEGER PRIMARY KEY CHECK (id = 1), chain BLOB NOT NULL,
       pruned_below INTEGER NOT NULL,
       -- The numbers through which the tables of heads are complete.
-      head_lines INTEGER NOT NULL, head_corrections INTEGER NOT NULL) STRICT;
+      head_lines INTEGER NOT NULL, head_corrections INTEGER NOT NULL,
+      -- 1 while headers of a snapshot come in, and the snapshot is not there yet.
+      installing INTEGER NOT NULL) STRICT;
     CREATE TABLE journal (
       id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, view INTEGER NOT NULL,
-      kind INTEGER NOT NULL, record BLOB NOT NULL) STRICT;
+      kind INTEGER NOT NULL, digest BLOB NOT NULL, record BLOB NOT NULL) STRICT;
     CREATE TABLE blocks (
       height INTEGER PRIMARY KEY, hash BLOB NOT NULL, time INTEGER NOT NULL,
       state_root BLOB NOT NULL, receipts_root BLOB NOT NULL, entries INTEGER NOT NULL,
@@ -36,10 +39,13 @@ enum Schema {
     CREATE TABLE account_heads (part INTEGER PRIMARY KEY, ids BLOB NOT NULL) STRICT;
     CREATE TABLE meter_heads (part INTEGER PRIMARY KEY, ids BLOB NOT NULL) STRICT;
     CREATE TABLE snapshots (
-      height INTEGER PRIMARY KEY, state_root BLOB NOT NULL, digest BLOB NOT NULL,
-      manifest BLOB NOT NULL) STRICT;
+      height INTEGER PRIMARY KEY, state_root BLOB NOT NULL, accounts_root BLOB NOT NULL,
+      digest BLOB NOT NULL, manifest BLOB NOT NULL) STRICT;
     CREATE TABLE chunks (
       id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT;
+    CREATE TABLE evidence (
+      id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, signer INTEGER NOT NULL,
+      view INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE (epoch, signer, view)) STRICT;
     """
 
   private static var intervals: String {
@@ -63,7 +69,7 @@ enum Schema {
     guard found == version else {
       throw StorageFailure.open(
         "\(path) has layout \(found), this program knows layout \(version); use the program that "
-          + "wrote it")
+          + "wrote it: the two compute state roots by different rules")
     }
     guard let row = try db.row("SELECT chain FROM chain") else {
       throw StorageFailure.corrupt("\(path) does not say which chain it keeps")
@@ -77,7 +83,7 @@ enum Schema {
       try db.execute(sql: tables)
       try db.execute(sql: intervals)
       for log in [trades, history, corrections] { try db.execute(sql: log.definition) }
-      try db.run("INSERT INTO chain VALUES (1, ?, 0, 0, 0)", [chain.column])
+      try db.run("INSERT INTO chain VALUES (1, ?, 0, 0, 0, 0)", [chain.column])
       try db.execute(sql: "PRAGMA application_id = \(applicationID)")
       try db.execute(sql: "PRAGMA user_version = \(version)")
       return .commit

@@ -48,7 +48,42 @@ extension Store {
     }
   }
 
-  /// An empty body has no row; of others, a row that is missing was pruned.
+  /// The lowest stored block whose header attests exactly `height`; nil if none does within
+  /// `attestingReach` blocks.
+  package func attesting(height: UInt64) throws(StorageFailure) -> StoredHeader? {
+    try read("looking for an attestation") { db in
+      let rows = try db.rows(
+        """
+        SELECT \(Self.headerColumns) FROM blocks WHERE height > ? ORDER BY height LIMIT ?
+        """, [height.column, Self.attestingReach])
+      while let row = try rows.next() {
+        let head = try StoredHeader(row: row)
+        if try head.decoded().attested.height == height { return head }
+      }
+      return nil
+    }
+  }
+
+  /// Blocks behind an executed one that may attest it: a proposer lags by less.
+  package static let attestingReach = 512
+
+  /// The first stored block at or above `height`, and below `height + limit`, that carries a
+  /// finalization: it proves all before it final. Nil if there is none.
+  package func finalization(atOrAbove height: UInt64, limit: Int) throws(StorageFailure)
+    -> StoredHeader?
+  {
+    try read("looking for a finalization") { db in
+      try db.row(
+        """
+        SELECT \(Self.headerColumns) FROM blocks
+        WHERE height >= ? AND height - ? < ? AND length(finalization) > 0
+        ORDER BY height LIMIT 1
+        """, [height.column, height.column, max(limit, 0)]
+      ).map { try StoredHeader(row: $0) }
+    }
+  }
+
+  /// An empty body has no row; of others, a row that is missing was pruned or never there.
   static func body(of head: StoredHeader, in db: Database) throws -> [UInt8]? {
     if head.bodySize == 0 { return [] }
     return try db.row("SELECT body FROM bodies WHERE height = ?", [head.height.column])?.bytes(0)
@@ -60,7 +95,7 @@ extension Store {
   /// receipts were pruned.
   package func receipts(at height: UInt64) throws(StorageFailure) -> [Receipt]? {
     try read("reading receipts") { db in
-      guard let entries = try Self.entries(at: height, in: db) else { return nil }
+      guard let entries = try Self.entries(at: height, in: db), entries >= 0 else { return nil }
       if entries == 0 { return [] }
       let row = try db.row(
         "SELECT receipts FROM receipts WHERE height = ?", [height.column])
@@ -94,23 +129,32 @@ extension Store {
     }
   }
 
+  /// Nil without the block; below 0 where this store never had its body.
   private static func entries(at height: UInt64, in db: Database) throws -> Int64? {
     try db.integer("SELECT entries FROM blocks WHERE height = ?", [height.column])
   }
 
   // MARK: Journal
 
-  /// The consensus journal, in the order of writing.
+  /// The consensus journal, in the order of writing. Throws `corrupt` for a record that is not
+  /// what was written. The highest view, of what holds for a whole epoch, is kept as the highest
+  /// that a column holds.
   package func journal() throws(StorageFailure) -> [StoredJournalRecord] {
     try read("reading the journal") { db in
       var records: [StoredJournalRecord] = []
-      let rows = try db.rows("SELECT epoch, view, kind, record FROM journal ORDER BY id")
+      let rows = try db.rows("SELECT epoch, view, kind, record, digest FROM journal ORDER BY id")
       while let row = try rows.next() {
-        guard let kind = UInt8(exactly: try row.integer(2)) else { throw Rejection.malformed }
-        records.append(
-          StoredJournalRecord(
-            epoch: try row.height(0), view: try row.height(1), kind: kind,
-            bytes: try row.bytes(3)))
+        let view = try row.integer(1)
+        guard let kind = UInt8(exactly: try row.integer(2)), view >= 0 else {
+          throw Rejection.malformed
+        }
+        let record = StoredJournalRecord(
+          epoch: try row.height(0), view: view == .max ? .max : UInt64(view), kind: kind,
+          bytes: try row.bytes(3))
+        guard record.digest == (try row.digest(4)) else {
+          throw StorageFailure.corrupt("a record of the consensus journal, view \(record.view)")
+        }
+        records.append(record)
       }
       return records
     }
@@ -125,9 +169,17 @@ extension StoredHeader {
     time = Timestamp(microseconds: try row.integer(2))
     stateRoot = try row.digest(3)
     receiptsRoot = try row.digest(4)
-    entries = Int(try row.count(5))
-    bodySize = Int(try row.count(6))
+    entries = try row.integer(5) < 0 ? nil : Int(try row.count(5))
+    bodySize = try row.integer(6) < 0 ? nil : Int(try row.count(6))
     bytes = try row.bytes(7)
     finalization = try row.bytes(8)
+  }
+
+  /// The header that `bytes` hold. Throws `malformed` when they hold none.
+  package func decoded() throws(Rejection) -> BlockHeader {
+    var reader = CanonicalReader(bytes)
+    let header = try BlockHeader(from: &reader)
+    try reader.finish()
+    return header
   }
 }

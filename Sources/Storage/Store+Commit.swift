@@ -9,21 +9,31 @@ extension Store {
   /// `io` or `corrupt` every further write throws the same failure.
   package func commit(_ batch: CommitBatch) throws(StorageFailure) {
     try write("committing") { db, tails in
-      try append(batch.journal, below: batch.journalFloor, to: db)
+      guard tails.incoming == nil else {
+        throw StorageFailure.other("a snapshot is being installed; nothing else is stored")
+      }
+      try appendJournal(of: batch, to: db)
       for block in batch.executed { try append(block, to: db, &tails) }
       if let snapshot = batch.snapshot { try save(snapshot, to: db, &tails) }
+      for evidence in batch.evidence { try append(evidence, to: db) }
     }
   }
 
-  private func append(
-    _ records: [StoredJournalRecord], below floor: UInt64?, to db: Database
-  ) throws {
-    for record in records {
+  private func appendJournal(of batch: CommitBatch, to db: Database) throws {
+    for record in batch.journal {
       try db.run(
-        "INSERT INTO journal (epoch, view, kind, record) VALUES (?, ?, ?, ?)",
-        [record.epoch.column, record.view.column, Int64(record.kind), Data(record.bytes)])
+        "INSERT INTO journal (epoch, view, kind, digest, record) VALUES (?, ?, ?, ?, ?)",
+        [
+          record.epoch.column, record.view.column, Int64(record.kind), record.digest.column,
+          Data(record.bytes),
+        ])
     }
-    if let floor { try db.run("DELETE FROM journal WHERE view < ?", [floor.column]) }
+    if let floor = batch.journalFloor {
+      try db.run("DELETE FROM journal WHERE view < ?", [floor.column])
+    }
+    if let epoch = batch.journalEpoch {
+      try db.run("DELETE FROM journal WHERE epoch < ?", [epoch.column])
+    }
   }
 
   private func append(_ block: ExecutedBlock, to db: Database, _ tails: inout Tails) throws {
@@ -32,8 +42,8 @@ extension Store {
         "block \(block.height) was to be stored behind block \(tails.height)")
     }
     tails.height = block.height
-    tails.entries += Int64(block.receipts.count)
-    tails.readings += Int64(block.readings)
+    tails.totals.entries += Int64(block.receipts.count)
+    tails.totals.readings += Int64(block.readings)
     try appendTrades(of: block, to: db, &tails)
     try appendHistory(of: block, to: db, &tails)
     try appendIntervals(of: block, to: db, &tails)
@@ -62,9 +72,9 @@ extension Store {
       """,
       [
         block.height.column, block.hash.column, block.time.microseconds, block.stateRoot.column,
-        block.receiptsRoot.column, block.receipts.count, block.body.count, tails.entries,
-        tails.readings, tails.trade, tails.line, tails.correction, Data(block.header),
-        Data(block.finalization),
+        block.receiptsRoot.column, block.receipts.count, block.body.count,
+        tails.totals.entries, tails.totals.readings, tails.trade, tails.line, tails.correction,
+        Data(block.header), Data(block.finalization),
       ])
   }
 
@@ -73,7 +83,7 @@ extension Store {
     for trade in block.trades { TradeRecord.encode(trade, into: &writer) }
     try Schema.trades.append(
       writer.bytes, after: tails.trade, height: block.height, time: block.time, to: db)
-    tails.trade += Int64(block.trades.count)
+    tails.totals.trades += Int64(block.trades.count)
   }
 
   private func appendHistory(of block: ExecutedBlock, to db: Database, _ tails: inout Tails) throws
@@ -84,7 +94,7 @@ extension Store {
       guard line.account.int < Limits.accounts else {
         throw StorageFailure.other("a line of history for account \(line.account.raw)")
       }
-      tails.line += 1
+      tails.totals.historyLines += 1
       let previous = tails.accounts.advance(line.account.int, to: tails.line)
       LinkedLine(line: line, previous: previous).encode(into: &writer)
     }

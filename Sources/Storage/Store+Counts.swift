@@ -11,14 +11,16 @@ extension Store {
       let pageSize = try db.integer("PRAGMA page_size") ?? 0
       // The file is absent after a log was moved into the database.
       let log = try? FileManager.default.attributesOfItem(atPath: path + "-wal")[.size] as? Int64
-      return StoreCounts(
-        height: tails.height, prunedBelow: tails.prunedBelow, entries: tails.entries,
-        readings: tails.readings, trades: tails.trade, historyLines: tails.line,
+      var counts = StoreCounts(
+        height: tails.height, prunedBelow: tails.prunedBelow, totals: tails.totals,
         corrections: tails.correction,
-        intervals: try db.integer("SELECT count(*) FROM intervals") ?? 0,
-        snapshots: try db.integer("SELECT count(*) FROM snapshots") ?? 0,
-        chunks: try db.integer("SELECT count(*) FROM chunks") ?? 0,
-        databaseBytes: pages * pageSize, logBytes: log ?? 0)
+        intervals: try db.integer("SELECT count(*) FROM intervals") ?? 0)
+      counts.snapshots = try db.integer("SELECT count(*) FROM snapshots") ?? 0
+      counts.chunks = try db.integer("SELECT count(*) FROM chunks") ?? 0
+      counts.evidence = try db.integer("SELECT count(*) FROM evidence") ?? 0
+      counts.databaseBytes = pages * pageSize
+      counts.logBytes = log ?? 0
+      return counts
     }
   }
 }

@@ -22,12 +22,12 @@ extension Store {
     let manifest = snapshot.manifest
     try db.run(
       """
-      INSERT OR REPLACE INTO snapshots (height, state_root, digest, manifest)
-      VALUES (?, ?, ?, ?)
+      INSERT OR REPLACE INTO snapshots (height, state_root, accounts_root, digest, manifest)
+      VALUES (?, ?, ?, ?, ?)
       """,
       [
-        snapshot.height.column, snapshot.stateRoot.column, Digest.sha256(manifest).column,
-        Data(manifest),
+        snapshot.height.column, snapshot.stateRoot.column, snapshot.accountsRoot.column,
+        Digest.sha256(manifest).column, Data(manifest),
       ])
     try dropOldSnapshots(from: db)
     try tails.accounts.save(to: db)
@@ -73,23 +73,69 @@ extension Store {
     try read("reading the snapshot") { db in
       let row = try db.row(
         """
-        SELECT height, state_root, digest, manifest FROM snapshots WHERE height <= ?
+        SELECT \(Self.snapshotColumns) FROM snapshots WHERE height <= ?
         ORDER BY height DESC LIMIT 1
         """, [height.column])
       guard let row else { return nil }
       let found = try row.height(0)
-      let manifest = try row.bytes(3)
-      guard Digest.sha256(manifest) == (try row.digest(2)) else {
-        throw StorageFailure.corrupt("the list of chunks of the snapshot of height \(found)")
-      }
-      let chunks = try Self.parse(manifest: manifest).map { name, digest in
-        let row = try db.row("SELECT bytes FROM chunks WHERE digest = ?", [digest.column])
-        guard let bytes = try row?.bytes(0), Digest.sha256(bytes) == digest else {
+      let chunks = try Self.manifest(row).map { name, digest in
+        guard let bytes = try Self.chunk(digest, in: db), Digest.sha256(bytes) == digest else {
           throw StorageFailure.corrupt("chunk \(name) of the snapshot of height \(found)")
         }
         return StateChunk(name: name, digest: digest, bytes: bytes)
       }
-      return StoredSnapshot(height: found, stateRoot: try row.digest(1), chunks: chunks)
+      return StoredSnapshot(
+        height: found, stateRoot: try row.digest(1), accountsRoot: try row.digest(2),
+        chunks: chunks)
+    }
+  }
+
+  private static let snapshotColumns = "height, state_root, accounts_root, digest, manifest"
+
+  /// The chunks that a row of `snapshotColumns` lists.
+  private static func manifest(_ row: Row) throws -> [(String, Digest)] {
+    let manifest = try row.bytes(4)
+    guard Digest.sha256(manifest) == (try row.digest(3)) else {
+      throw StorageFailure.corrupt(
+        "the list of chunks of the snapshot of height \(try row.height(0))")
+    }
+    return try Self.parse(manifest: manifest)
+  }
+
+  private static func chunk(_ digest: Digest, in db: Database) throws -> [UInt8]? {
+    try db.row("SELECT bytes FROM chunks WHERE digest = ?", [digest.column])?.bytes(0)
+  }
+
+  /// What the kept snapshots consist of, the newest first, without the chunks' bytes.
+  package func manifests() throws(StorageFailure) -> [SnapshotManifest] {
+    try read("reading the lists of chunks") { db in
+      var manifests: [SnapshotManifest] = []
+      let rows = try db.rows(
+        "SELECT \(Self.snapshotColumns) FROM snapshots ORDER BY height DESC")
+      while let row = try rows.next() {
+        let chunks = try Self.manifest(row).map { name, digest in
+          let size = try db.integer(
+            "SELECT length(bytes) FROM chunks WHERE digest = ?", [digest.column])
+          guard let size else { throw StorageFailure.corrupt("chunk \(name) is missing") }
+          return SnapshotManifest.Chunk(name: name, digest: digest, size: Int(size))
+        }
+        manifests.append(
+          SnapshotManifest(
+            height: try row.height(0), stateRoot: try row.digest(1),
+            accountsRoot: try row.digest(2), chunks: chunks))
+      }
+      return manifests
+    }
+  }
+
+  /// The chunk of a kept snapshot; nil if none has it, or no longer.
+  package func chunk(_ digest: Digest) throws(StorageFailure) -> [UInt8]? {
+    try read("reading a chunk") { db in
+      let bytes = try Self.chunk(digest, in: db)
+      guard bytes.map({ Digest.sha256($0) == digest }) ?? true else {
+        throw StorageFailure.corrupt("the chunk \(digest)")
+      }
+      return bytes
     }
   }
 }

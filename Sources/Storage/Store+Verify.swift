@@ -46,6 +46,8 @@ extension Store {
       guard let row else { throw StorageFailure.corrupt("no block \(attested.height)") }
       roots = (try row.digest(0), try row.digest(1))
     }
+    // Below the snapshot that the store began with, not every block's roots are known.
+    if roots == (.zero, .zero) { return }
     guard roots == (attested.stateRoot, attested.receiptsRoot) else {
       throw StorageFailure.corrupt(
         "block \(height) attests other roots for block \(attested.height) than are stored")
@@ -66,7 +68,7 @@ extension Store {
 }
 
 /// How far a walk along the headers has come.
-private struct ChainWalk {
+struct ChainWalk: Sendable {
   let chain: ChainID
   var last: StoredHeader?
   /// The parent of `last`.
@@ -79,7 +81,7 @@ private struct ChainWalk {
   mutating func step(to head: StoredHeader) throws(StorageFailure) -> BlockHeader {
     let height = (last?.height ?? 0) + 1
     guard head.height == height else { throw .corrupt("no block \(height)") }
-    guard Digest.sha256(head.bytes) == head.hash, let header = Self.decode(head.bytes) else {
+    guard Digest.sha256(head.bytes) == head.hash, let header = try? head.decoded() else {
       throw .corrupt("the header of block \(height)")
     }
     guard header.chain == chain, header.height == height,
@@ -90,16 +92,5 @@ private struct ChainWalk {
     last = head
     lastView = header.view
     return header
-  }
-
-  private static func decode(_ bytes: [UInt8]) -> BlockHeader? {
-    var reader = CanonicalReader(bytes)
-    do {
-      let header = try BlockHeader(from: &reader)
-      try reader.finish()
-      return header
-    } catch {
-      return nil
-    }
   }
 }

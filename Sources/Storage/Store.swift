@@ -39,6 +39,9 @@ package struct StoreSettings: Hashable, Sendable {
 package final class Store: Sendable {
   package let path: String
   package let chain: ChainID
+  /// Whether an installation of a snapshot had broken off: what had come of it was dropped, and the
+  /// store is as if it had never begun.
+  package let startedOver: Bool
   let pool: DatabasePool
   /// What the next commit builds on; its lock is held for a whole commit.
   let writer: Mutex<Writer>
@@ -62,12 +65,14 @@ package final class Store: Sendable {
     let lock = try FileLock(path: path + ".lock")
     do {
       let pool = try DatabasePool(path: path, configuration: Self.configuration(options))
-      let tails = try pool.writeWithoutTransaction { db in
+      let (tails, startedOver) = try pool.writeWithoutTransaction { db in
         try Self.makeDurable(db, options, path: path)
         try Schema.prepare(db, chain: chain, path: path)
-        return try Tails(from: db)
+        let startedOver = try Self.dropUnfinished(db)
+        return (try Tails(from: db), startedOver)
       }
       self.pool = pool
+      self.startedOver = startedOver
       self.writer = Mutex(Writer(tails: tails))
       self.published = Mutex(tails)
     } catch {

@@ -6,14 +6,17 @@ struct Tails: Sendable {
   /// Height of the newest block; 0 when there is only the genesis.
   var height: UInt64 = 0
   var prunedBelow: UInt64 = 0
-  var entries: Int64 = 0
-  var readings: Int64 = 0
-  /// The newest number in each log.
-  var trade: Int64 = 0
-  var line: Int64 = 0
+  /// Of trades and history the newest number in the log.
+  var totals = ChainTotals()
+  /// The newest number in the log of corrections.
   var correction: Int64 = 0
   var accounts = Heads(table: "account_heads", limit: Limits.accounts)
   var meters = Heads(table: "meter_heads", limit: Limits.meters)
+  /// How far the headers of a snapshot have come that is being installed; nil otherwise.
+  var incoming: ChainWalk?
+
+  var trade: Int64 { totals.trades }
+  var line: Int64 { totals.historyLines }
 
   init() {}
 
@@ -34,11 +37,9 @@ struct Tails: Sendable {
   private mutating func copyNumbers(from other: Tails) {
     height = other.height
     prunedBelow = other.prunedBelow
-    entries = other.entries
-    readings = other.readings
-    trade = other.trade
-    line = other.line
+    totals = other.totals
     correction = other.correction
+    incoming = other.incoming
   }
 
   // MARK: Opening
@@ -87,10 +88,9 @@ struct Tails: Sendable {
       """)
     guard let row else { return }
     height = try row.height(0)
-    entries = try row.count(1)
-    readings = try row.count(2)
-    trade = try row.count(3)
-    line = try row.count(4)
+    totals = ChainTotals(
+      entries: try row.count(1), readings: try row.count(2), trades: try row.count(3),
+      historyLines: try row.count(4))
     correction = try row.count(5)
   }
 }

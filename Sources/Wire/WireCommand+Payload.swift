@@ -37,7 +37,8 @@ extension WireCommand {
         })
     case .setAgent(let settings):
       .setAgent(.with { if let settings { $0.settings = Intertie_V1_AgentSettings(settings) } })
-    case .admitMember, .registerMeter, .retireMeter, .registerStorage: operatorMessage(of: body)
+    case .admitMember, .registerMeter, .retireMeter, .registerStorage, .proposeValidators:
+      operatorMessage(of: body)
     case .publishTariff(let tariff):
       .publishTariff(
         .with {
@@ -52,6 +53,8 @@ extension WireCommand {
           $0.amount = amount.raw
         })
     case .redeem(let amount): .redeem(.with { $0.amount = amount.raw })
+    case .acceptValidators(let proposal):
+      .acceptValidators(.with { $0.proposal = proposal.data })
     }
   }
 
@@ -75,6 +78,8 @@ extension WireCommand {
           $0.capacityMwh = capacity.raw
           $0.powerMw = power.raw
         })
+    case .proposeValidators(let keys):
+      .proposeValidators(.with { $0.validators = keys.map(\.data) })
     default: preconditionFailure("not an operator's command")
     }
   }

@@ -17,6 +17,7 @@ package enum WireCommand {
       let body = message.body, let chain = ChainID(message.chainID),
       sequences.contains(message.sequence), message.expiresUs >= 0
     else { throw .malformed }
+    if case .acceptValidators = body, payload.count > Limits.acceptanceBytes { throw .malformed }
     return Command(
       chain: chain, signer: try key(message.signer), sequence: message.sequence,
       expires: Timestamp(microseconds: message.expiresUs), body: try parse(body))
@@ -56,6 +57,10 @@ package enum WireCommand {
       return .issue(to: try key(body.to), amount: Money(try value(body.amount, in: amounts)))
     case .redeem(let body):
       return .redeem(amount: Money(try value(body.amount, in: amounts)))
+    case .proposeValidators(let body): return .proposeValidators(try validators(body))
+    case .acceptValidators(let body):
+      guard let proposal = Digest(body.proposal) else { throw .malformed }
+      return .acceptValidators(proposal)
     }
   }
 
@@ -75,6 +80,15 @@ package enum WireCommand {
   private static func key(_ data: Data) throws(Rejection) -> PublicKey {
     guard let key = PublicKey(data) else { throw .malformed }
     return key
+  }
+
+  private static func validators(_ body: Intertie_V1_ProposeValidators) throws(Rejection)
+    -> [PublicKey]
+  {
+    var keys: [PublicKey] = []
+    for data in body.validators { keys.append(try key(data)) }
+    try ValidatorSet.validate(keys)
+    return keys
   }
 
   private static func order(_ number: UInt64) throws(Rejection) -> OrderID {

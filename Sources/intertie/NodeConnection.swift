@@ -3,6 +3,7 @@ import Domain
 import Foundation
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import Node
 import Wire
 
 typealias Transport = HTTP2ClientTransport.Posix
@@ -118,6 +119,16 @@ struct NodeConnection: Sendable {
 
   func currentStatus() async throws -> Intertie_V1_StatusResponse {
     try await status.status(.init(), options: Self.options)
+  }
+
+  /// The validators of every epoch so far, proven from those of the genesis.
+  func proven(_ start: ProvenValidators?) async throws -> ProvenValidators? {
+    guard let start else { return nil }
+    return try await status.epochs(.init(), options: Self.options) { response in
+      var proven = start
+      for try await change in response.messages { try proven.advance(change) }
+      return proven
+    }
   }
 
   func account(_ key: PublicKey) async throws -> Intertie_V1_AccountResponse {

@@ -112,7 +112,7 @@ import Testing
       case 1: input = .vote(vote(.nullify(epoch: 1, view: number()), by: signer))
       case 2:
         let name = BlockName(view: number(), hash: hash)
-        let fetch = Fetch(height: number(), from: number(), blocks: [name])
+        let fetch = Fetch(epoch: 1, height: number(), from: number(), blocks: [name])
         input = .message(.fetch(fetch), from: UInt16(signer))
       case 3: input = .message(.answer(Answer(certificates: [], blocks: [made])), from: 1)
       case 4: input = .validated(hash: hash, isValid: true)

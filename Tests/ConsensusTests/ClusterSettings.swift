@@ -24,8 +24,36 @@ struct ClusterSettings {
   var isByzantineHealed = false
   /// Without work and faults: an idle chain.
   var hasWork = true
+  /// From one arrival of work to the next, µs.
+  var workPause: ClosedRange<Int64> = 50_000...900_000
+  /// A message's usual way, µs.
+  var delay: ClosedRange<Int64> = 2000...80_000
+  /// From one end to the other of the line on which the validators stand, in some order, µs.
+  var distance: Int64 = 0
+  /// How far clocks differ from the true one, µs.
+  var skew: Int64 = 100_000
+  /// Whether messages are counted and weighed.
+  var isWeighed = false
+  /// Whether every command reaches all nodes.
+  var isWorkForAll = false
   /// Partitions come and go.
   var hasPartitions = true
+  /// Of a hundred crashes of a validator, how many take its disk with them, as far as f bears it.
+  var wipePercent: Int64 = 0
+  /// Whether the validators have still to tell each other that they begin.
+  var isNew = true
+  /// Whether nodes are told of links that come up.
+  var tellsLinks = true
+  /// Height of the block that seals the first epoch; 0 if none does. In the second, validator
+  /// `dropped` is none any more, and a new one comes behind the others.
+  var sealHeight = 0
+  var dropped = 0
+  /// Nodes that only follow.
+  var observers = 0
+  /// One honest clock at a time is hours wrong for a while.
+  var hasJumps = false
+  /// Validator 0 executes this much later, µs.
+  var slowness: Int64 = 0
 
   /// Faults drawn from the seed.
   init(validators: Int, seed: UInt64, planted: PlantedBugs = [], isCrashHeavy: Bool = false) {
@@ -33,12 +61,20 @@ struct ClusterSettings {
     self.seed = seed
     self.planted = planted
     var random = SplitMix64(seed ^ 0x5e771265)
-    byzantine = random.chance(70) ? Quorum.faults(of: validators) : 0
+    let faults = Int64(Quorum.faults(of: validators))
+    byzantine = Int(random.chance(60) ? faults : random.int(0...faults))
     crashPermille = isCrashHeavy ? 12 : [0, 1, 4][Int(random.int(0...2))]
     dropPercent = [0, 5, 25][Int(random.int(0...2))]
     isByzantineHealed = random.chance(50)
     hasPartitions = random.chance(60)
-    executionDelay = [0, 0, 20_000, 300_000][Int(random.int(0...3))]
+    executionDelay = [0, 0, 20_000, 300_000, 2_000_000][Int(random.int(0...4))]
+    wipePercent = [0, 40, 80][Int(random.int(0...2))]
+    tellsLinks = random.chance(70)
+    if random.chance(40) { sealHeight = Int(random.int(3...25)) }
+    dropped = Int(random.int(0...Int64(validators - 1)))
+    observers = random.chance(30) ? 1 : 0
+    hasJumps = random.chance(25)
+    if random.chance(15) { slowness = 3_000_000 }
   }
 
   /// No faults at all.
@@ -51,17 +87,46 @@ struct ClusterSettings {
     duplicatePercent = 0
     slowPercent = 0
     hasPartitions = false
+    isNew = false
+  }
+}
+
+/// Who is who. An identity is a key; in an epoch it has a place among the validators, or it
+/// follows under a number behind theirs.
+extension ClusterSettings {
+  var identities: Int { validators + (sealHeight > 0 ? 1 : 0) + observers }
+
+  func members(of epoch: UInt64) -> [UInt16] {
+    let first = (0..<UInt16(validators)).map { $0 }
+    return epoch == 1 ? first : first.filter { $0 != dropped } + [UInt16(validators)]
+  }
+
+  /// Whether it is one in some epoch.
+  func isValidator(_ identity: UInt16) -> Bool {
+    Int(identity) < validators || (sealHeight > 0 && Int(identity) == validators)
+  }
+
+  func number(of identity: UInt16, in epoch: UInt64) -> UInt16 {
+    let members = members(of: epoch)
+    return members.firstIndex(of: identity).map { UInt16($0) } ?? UInt16(members.count) + identity
+  }
+
+  func identity(numbered number: UInt16, in epoch: UInt64) -> UInt16 {
+    let members = members(of: epoch)
+    return Int(number) < members.count ? members[Int(number)] : number - UInt16(members.count)
   }
 }
 
 /// What happens at an instant.
 enum ClusterEvent {
   case arrival(Message, from: UInt16, to: Int, life: Int)
-  case input(Input, to: Int, life: Int)
-  case wake(Int, life: Int)
+  case input(Input, to: Int, term: Int)
+  case link(Int, Int)
+  case wake(Int, term: Int)
   case restart(Int)
   case work
   case partition
+  case jump
   case heal
 }
 

@@ -20,6 +20,11 @@ struct ClusterCounts {
   var blocks = 0
   var nullified = 0
   var crashes = 0
+  var wipes = 0
+  var changes = 0
+  /// Longest way from the end of the faults to progress everywhere, and all of them, ms.
+  var slowest: Int64 = 0
+  var healing: Int64 = 0
   var evidence = 0
   var served = 0
   var events = 0
@@ -28,6 +33,10 @@ struct ClusterCounts {
     blocks += cluster.heights.max() ?? 0
     nullified += cluster.oracle.nullifiedViews
     crashes += cluster.crashes
+    wipes += cluster.wipes
+    changes += cluster.nodes.contains { $0.epoch == 2 } ? 1 : 0
+    slowest = max(slowest, cluster.healing / 1000)
+    healing += cluster.healing / 1000
     evidence += cluster.oracle.accused.count
     served += cluster.served
     events += cluster.steps

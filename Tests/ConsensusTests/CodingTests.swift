@@ -16,15 +16,22 @@ import Testing
 
   private static let records: [JournalRecord] = [
     .vote(vote(notarize, by: 1)), .certificate(certificate(skip)), .certified(view: .max),
-    .block(sample),
+    .block(sample), .beginning(beginning(of: 2, life: 77)),
+    .abstention(epoch: 3, through: .max),
   ]
 
   private static let messages: [Message] = [
     .proposal(sample, vote(notarize, by: 3)), .vote(vote(skip, by: 2)),
     .certificate(certificate(notarize)),
-    .fetch(Fetch(height: 9, from: 12, blocks: [BlockName(view: 12, hash: .sha256([1]))])),
+    .fetch(Fetch(epoch: 2, height: 9, from: 12, blocks: [BlockName(view: 12, hash: .sha256([1]))])),
     .answer(
       Answer(certificates: [certificate(skip), certificate(notarize)], blocks: [sample, sample])),
+    .standing(Standing(epoch: 2, height: 5)),
+    .standing(
+      Standing(
+        epoch: 1, height: 5, answer: 3, beginning: beginning(of: 1, life: 9),
+        witnessed: beginning(of: 0, life: 3), certificate: certificate(skip),
+        vote: vote(skip, by: 0))),
   ]
 
   @Test func recordsReadBackEqual() throws {
@@ -57,7 +64,7 @@ import Testing
   @Test func listsAreBounded() {
     let names = (0...ConsensusLimits.fetchBlocks)
       .map { BlockName(view: UInt64($0), hash: .zero) }
-    let fetch = Message.fetch(Fetch(height: 0, from: 1, blocks: names))
+    let fetch = Message.fetch(Fetch(epoch: 2, height: 0, from: 1, blocks: names))
     #expect(throws: Rejection.malformed) { try Message(decoding: fetch.encoded) }
     let skips = (0...ConsensusLimits.answerCertificates).map { _ in Self.certificate(Self.skip) }
     let answer = Message.answer(Answer(certificates: skips, blocks: []))

@@ -7,6 +7,8 @@ struct PlantedBug: CustomTestStringConvertible, Sendable {
   let name: String
   let bug: PlantedBugs
   var isCrashHeavy = false
+  /// All crashes take the disk with them, as far as f bears it; no validator is Byzantine.
+  var isWipeHeavy = false
   /// What the oracle has to say: the mistake itself, not some other trouble.
   let sign: String
   /// Seeds tried at most.
@@ -32,6 +34,9 @@ struct PlantedBug: CustomTestStringConvertible, Sendable {
     PlantedBug(name: "quorum one too small", bug: .quorumTooSmall, sign: "without a quorum"),
     PlantedBug(
       name: "send before the sync", bug: .sendBeforeSync, isCrashHeavy: true, sign: "signed"),
+    PlantedBug(
+      name: "votes at once after a wipe", bug: .votesAfterWipe, isCrashHeavy: true,
+      isWipeHeavy: true, sign: "signed"),
   ]
 
   @Test(arguments: bugs)
@@ -40,6 +45,10 @@ struct PlantedBug: CustomTestStringConvertible, Sendable {
       var settings = ClusterSettings(
         validators: 4, seed: seed, planted: planted.bug, isCrashHeavy: planted.isCrashHeavy)
       settings.healSeconds = 30
+      if planted.isWipeHeavy {
+        settings.byzantine = 0
+        settings.wipePercent = 100
+      }
       let cluster = Cluster(settings)
       cluster.run()
       guard let violation = cluster.oracle.violation, violation.contains(planted.sign) else {
@@ -75,7 +84,7 @@ struct PlantedBug: CustomTestStringConvertible, Sendable {
     cluster.advance(through: 500_000)
     cluster.plannedCrash = nil
     for node in others {
-      #expect(cluster.nodes[node].journal.count == 1, "nullify alone is durable")
+      #expect(cluster.nodes[node].journal.count == 2, "nullify alone is durable")
     }
     cluster.advance(through: 20_000_000)
     #expect(cluster.oracle.violation == nil)

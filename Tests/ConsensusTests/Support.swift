@@ -18,8 +18,11 @@ func attestation(_ height: UInt64, _ state: Digest = .sha256([0])) -> Attestatio
     height: height, stateRoot: state, receiptsRoot: .sha256([]), outboxRoot: .sha256([]))
 }
 
+/// All others have witnessed that this node begins.
+let resolved = JournalRecord.abstention(epoch: 1, through: 0)
+
 /// A chain that has only its genesis.
-func fresh(journal: [JournalRecord] = []) -> RecoveredConsensus {
+func fresh(journal: [JournalRecord] = [resolved]) -> RecoveredConsensus {
   RecoveredConsensus(
     floor: ChainPoint(height: 0, view: 0, hash: chain, time: origin),
     attestation: attestation(0), journal: journal)
@@ -34,6 +37,18 @@ func vote(_ subject: Subject, by signer: Int, on chain: ChainID = chain) -> Vote
   Vote(
     subject: subject, signer: UInt16(signer),
     signature: key(signer).sign(subject.payload(chain: chain), for: .consensus))
+}
+
+func beginning(of signer: Int, life: UInt64, epoch: UInt64 = 1) -> Beginning {
+  let payload = Beginning.payload(chain: chain, epoch: epoch, life: life)
+  return Beginning(
+    epoch: epoch, signer: UInt16(signer), life: life,
+    signature: key(signer).sign(payload, for: .consensus))
+}
+
+/// A quorum's certificate: of validators 1, 2 and 3 of four.
+func certificate(_ subject: Subject) -> Certificate {
+  Certificate(subject: subject, votes: [1, 2, 3].map { vote(subject, by: $0) })
 }
 
 func block(
@@ -57,11 +72,16 @@ extension Effect {
     case .persist(.certificate(let certificate)): "persist \(certificate.subject.kind) certificate"
     case .persist(.certified): "persist certified"
     case .persist(.block): "persist block"
+    case .persist(.beginning(let beginning)): "persist beginning of \(beginning.signer)"
+    case .persist(.abstention(_, let view)): "persist abstention \(view)"
     case .broadcast(.proposal): "broadcast proposal"
     case .broadcast(.vote(let vote)): "broadcast \(vote.subject.kind)"
     case .broadcast(.certificate(let certificate)):
       "broadcast \(certificate.subject.kind) certificate"
     case .broadcast: "broadcast other"
+    case .send(.certificate(let certificate), _): "send \(certificate.subject.kind) certificate"
+    case .send(.standing, _): "send standing"
+    case .send(.fetch, _): "send fetch"
     case .send: "send"
     case .build(let view, _): "build \(view)"
     case .deliver(let block): "deliver \(block.block.header.height)"

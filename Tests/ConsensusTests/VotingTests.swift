@@ -56,6 +56,31 @@ import Testing
     #expect(made == ["broadcast nullify"], "\(Self.faults[fault].0)")
   }
 
+  /// Up to the largest step a block may follow its parent, and not a microsecond later.
+  @Test(arguments: [
+    (1_000_000, true), (1_000_001, false), (Int64.max - 2_000_000_000_000_000, false),
+  ])
+  func aBlockTooLateAfterItsParentIsNullified(_ step: Int64, _ isLawful: Bool) throws {
+    var core = core { $0.maximumStep = 1_000_000 }
+    let late = block(view: 1, on: genesis, after: step)
+    let made = try votes(for: late, core: &core, at: later(600_000))
+    #expect(made == (isLawful ? ["persist block", "broadcast notarize"] : ["broadcast nullify"]))
+  }
+
+  @Test func anOwnBlockKeepsTheLargestStep() throws {
+    var settings = configuration(1, own: 0)
+    settings.maximumStep = 5_000_000
+    var core = ConsensusCore(configuration: settings, recovered: fresh())
+    _ = try core.effects(.work(isPending: true), at: later(90_000_000))
+    let time = later(90_000_000)
+    let effects = try core.effects(.built(view: 1, body: [], time: time), at: time)
+    guard case .persist(.block(let block)) = effects.first else {
+      Issue.record("no block")
+      return
+    }
+    #expect(block.header.time == later(5_000_000))
+  }
+
   @Test func invalidEntriesAreNullifiedAtOnce() throws {
     var core = core()
     let made = try votes(

@@ -2,7 +2,9 @@ import Domain
 import Foundation
 import GRPCCore
 import Node
+import ProcessSupport
 import Synchronization
+import TestSupport
 import Testing
 import Wire
 
@@ -15,8 +17,8 @@ extension NodeProcessTests {
     private static let residentBytes = 400 << 20
 
     @Test func aFloodIsSlowedAndOthersAreServed() async throws {
-      try await within(120, "the flood") {
-        var random = SplitMix64(.random(in: 1...(.max)))
+      try await alone(120, "the flood") {
+        var random = SplitMix64(seed: .random(in: 1...(.max)))
         let community = try Community(meters: 256, random: &random)
         let folder = try NodeFolder(community)
         defer { folder.remove() }
@@ -42,7 +44,7 @@ extension NodeProcessTests {
         node.signal(SIGTERM)
         #expect(try await node.end() == .exit(0), "\(folder.logTail)")
         #expect(level.refused > 0 || level.longestWait > .milliseconds(200), "nothing slowed it")
-        #expect(answered.count >= 3)
+        #expect(answered.count >= 2)
         #expect(readings > 0)
         if let peak { #expect(peak < Self.residentBytes) }
       }

@@ -2,7 +2,9 @@ import Domain
 import Foundation
 import GRPCCore
 import Node
+import ProcessSupport
 import Storage
+import TestSupport
 import Testing
 import Wire
 
@@ -13,7 +15,7 @@ extension NodeProcessTests {
     /// No root needed: no file of the process may grow beyond 3 MiB.
     @Test func aFileThatMayNotGrow() async throws {
       let scene = try Scene()
-      try await within(60, "the node with small files") {
+      try await alone(60, "the node with small files") {
         try await scene.run(start: { try NodeProcess(scene.folder, fileBlocks: 3072) })
       }
       scene.folder.remove()
@@ -24,7 +26,7 @@ extension NodeProcessTests {
       let scene = try Scene()
       try Mount.make(scene.folder.data, mebibytes: 4)
       defer { Mount.remove(scene.folder.data) }
-      try await within(60, "the node on a small file system") {
+      try await alone(60, "the node on a small file system") {
         try await scene.run(
           start: { try NodeProcess(scene.folder) },
           makeRoom: { try Mount.grow(scene.folder.data, mebibytes: 256) })
@@ -75,7 +77,7 @@ extension NodeProcessTests {
       }
 
       init() throws {
-        var random = SplitMix64(.random(in: 1...(.max)))
+        var random = SplitMix64(seed: .random(in: 1...(.max)))
         community = try Community(meters: 1, random: &random)
         folder = try NodeFolder(community)
       }

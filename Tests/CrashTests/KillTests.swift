@@ -3,7 +3,9 @@ import Foundation
 import Ledger
 import Logging
 import Node
+import ProcessSupport
 import Storage
+import TestSupport
 import Testing
 
 extension NodeProcessTests {
@@ -18,7 +20,7 @@ extension NodeProcessTests {
       let kills = Int(clamping: Self.environment("INTERTIE_KILLS") ?? 6)
       let seed = Self.environment("INTERTIE_SEED") ?? .random(in: 1...(.max))
       print("kill -9: seed \(seed), \(kills) kills")
-      try await within(90 + 6 * Double(kills), "the run of seed \(seed)") {
+      try await alone(90 + 6 * Double(kills), "the run of seed \(seed)") {
         try await Run(seed: seed).run(kills: max(1, kills))
       }
     }
@@ -34,7 +36,7 @@ extension NodeProcessTests {
 
       init(seed: UInt64) throws {
         self.seed = seed
-        var random = SplitMix64(seed)
+        var random = SplitMix64(seed: seed)
         community = try Community(meters: 40, random: &random)
         folder = try NodeFolder(community)
         draws = random
@@ -42,9 +44,9 @@ extension NodeProcessTests {
 
       func run(kills: Int) async throws {
         let start = ContinuousClock.now
-        async let clients: Void = load()
+        async let clients: Void = Crowd(community, beacon, notebook).run(draws)
         var killer = Killer(
-          folder: folder, beacon: beacon, notebook: notebook, random: SplitMix64(~seed))
+          folder: folder, beacon: beacon, notebook: notebook, random: SplitMix64(seed: ~seed))
         let last: LastWords
         do {
           try await killer.run(kills: kills)
@@ -77,27 +79,6 @@ extension NodeProcessTests {
             + "heights \(killer.recovered), "
             + spent.formatted(.units(allowed: [.seconds], width: .narrow))
         )
-      }
-
-      /// Three clients stream readings, each member has one client that trades or pays.
-      private func load() async {
-        var random = draws
-        let (community, beacon, notebook) = (self.community, self.beacon, self.notebook)
-        await withDiscardingTaskGroup { group in
-          for third in 0..<3 {
-            let meters = community.meters.indices.filter { $0 % 3 == third }
-            let client = MeterStream(
-              community, meters: meters, beacon: beacon, notebook: notebook,
-              random: SplitMix64(random.next()))
-            group.addTask { await client.run() }
-          }
-          for member in community.members.indices {
-            let client = Trader(
-              community, member: member, beacon: beacon, notebook: notebook,
-              random: SplitMix64(random.next()))
-            group.addTask { await client.run() }
-          }
-        }
       }
 
       /// What the last node said of itself before it was told to end.
@@ -139,7 +120,8 @@ extension NodeProcessTests {
         #expect(pages.faults.isEmpty, "seed \(seed): \(pages.faults.joined(separator: "\n"))")
         let grid = try await Microgrid.open(
           NodeConfiguration(
-            genesis: community.genesis, directory: folder.data, validatorKey: community.validator,
+            genesis: community.genesis, directory: folder.data,
+            validatorKey: community.validators[0],
             log: Logger(label: "crash") { _ in SwiftLogNoOpLogHandler() }))
         let tip = grid.view.tip
         let accounts = community.members.map { grid.view.account($0.publicKey)?.account }

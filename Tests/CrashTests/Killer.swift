@@ -1,5 +1,7 @@
 import Domain
 import Foundation
+import ProcessSupport
+import TestSupport
 
 /// Starts the node and kills it with SIGKILL, again and again, on one data folder.
 struct Killer {
@@ -27,13 +29,13 @@ struct Killer {
     for kill in 1...kills {
       if kill > 1, kill < kills, random.isOne(in: 5) {
         let node = try NodeProcess(folder)
-        try await Task.sleep(for: .milliseconds(random.within(1...250)))
+        try await Task.sleep(for: .milliseconds(random.int(1...250)))
         try await self.kill(node)
         early += 1
       } else {
         let node = try await start()
         if kill == kills { hasSnapshot = try await waitForSnapshot() }
-        try await Task.sleep(for: .milliseconds(random.within(20...700)))
+        try await Task.sleep(for: .milliseconds(random.int(20...700)))
         await strike(node)
         try await self.kill(node)
         beacon.dim()

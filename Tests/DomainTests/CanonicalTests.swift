@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 /// Encodings that the tests take apart, each from a seed.
@@ -156,7 +157,7 @@ private enum Decoding: CaseIterable, Sendable {
 
   @Test(arguments: 0..<200 as Range<UInt64>)
   func valuesComeBack(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     let header = Sample.header(&random)
     var reader = CanonicalReader(header.encoded)
     #expect(try BlockHeader(from: &reader) == header, "seed \(seed)")
@@ -183,7 +184,7 @@ private enum Decoding: CaseIterable, Sendable {
   /// Cut short, every fixed-size value is malformed; a body is, except between two entries.
   @Test(arguments: Decoding.allCases)
   fileprivate func cutAndExtendedInputIsMalformed(_ decoding: Decoding) throws {
-    var random = SplitMix64(3)
+    var random = SplitMix64(seed: 3)
     for _ in 0..<20 {
       let bytes = decoding.sample(&random)
       #expect(try decoding.recoded(bytes) == bytes)
@@ -206,7 +207,7 @@ private enum Decoding: CaseIterable, Sendable {
   fileprivate func fuzz(_ decoding: Decoding) throws {
     var accepted = 0
     for seed in 0..<3000 as Range<UInt64> {
-      var random = SplitMix64(seed)
+      var random = SplitMix64(seed: seed)
       var bytes = random.below(4) == 0 ? random.bytes(random.below(600)) : decoding.sample(&random)
       for _ in 0..<random.below(4) where !bytes.isEmpty {
         let place = random.below(min(bytes.count, random.below(3) == 0 ? bytes.count : 16))

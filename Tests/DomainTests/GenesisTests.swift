@@ -96,6 +96,7 @@ private struct Change: Sendable, CustomTestStringConvertible {
       $0.validators = (0...100).map { PublicKey(Bytes32($0, 0, 0, 0)) }
     },
     Change("validator twice", "validator is listed twice") { $0.validators = [key(1), key(1)] },
+    Change("weak validator", "small order") { $0.validators[1] = PublicKey(.zero) },
     Change("account twice", "account is listed twice") { $0.accounts[1].id = key(10) },
     Change("meter twice", "meter is listed twice") { $0.meters[1].id = key(30) },
     Change("unit twice", "unit is listed twice") { $0.storage.append($0.storage[0]) },

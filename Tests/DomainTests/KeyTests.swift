@@ -1,5 +1,6 @@
 import Crypto
 import Domain
+import TestSupport
 import Testing
 
 @Suite struct SmallOrderTests {
@@ -55,7 +56,7 @@ import Testing
 
   @Test(arguments: 0..<200 as Range<UInt64>)
   func roundTrip(seed: UInt64) {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     let bytes = random.bytes(random.below(48))
     for prefix in ["tie", "tiemeter", "x1y"] {
       let text = Bech32m.encode(prefix: prefix, bytes)
@@ -189,7 +190,7 @@ struct Ed25519Vector: Sendable {
 
 @Suite struct BytesTests {
   @Test func orderIsThatOfTheByteStrings() {
-    var random = SplitMix64(1)
+    var random = SplitMix64(seed: 1)
     for _ in 0..<300 {
       var a = random.bytes(32)
       let b = random.below(2) == 0 ? random.bytes(32) : a

@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 /// RFC 6962, section 2.1, as it is written: split at the largest power of two below the count.
@@ -56,7 +57,7 @@ private func naivePath(_ index: Int, _ leaves: ArraySlice<[UInt8]>) -> [[UInt8]]
 
   @Test(arguments: 0..<80)
   func everyProofOfATree(count: Int) {
-    var random = SplitMix64(UInt64(count))
+    var random = SplitMix64(seed: UInt64(count))
     let data = (0..<count).map { _ in random.bytes(random.below(70)) }
     var tree = MerkleTree()
     for leaf in data { tree.append(MerkleTree.leaf(leaf)) }
@@ -72,7 +73,7 @@ private func naivePath(_ index: Int, _ leaves: ArraySlice<[UInt8]>) -> [[UInt8]]
   /// Appends and replacements in random order, the root read in between.
   @Test(arguments: 0..<300 as Range<UInt64>)
   func changesAgreeWithTheNaiveTree(seed: UInt64) {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     var data = (0..<random.below(9)).map { _ in random.bytes(3) }
     var tree = MerkleTree(leaves: data.map { MerkleTree.leaf($0) })
     for _ in 0..<60 {
@@ -101,7 +102,7 @@ private func naivePath(_ index: Int, _ leaves: ArraySlice<[UInt8]>) -> [[UInt8]]
 
   @Test(arguments: [1, 2, 3, 6, 7, 8, 13])
   func everyChangedBitOfAProofIsFound(count: Int) {
-    var random = SplitMix64(99)
+    var random = SplitMix64(seed: 99)
     let leaves = (0..<count).map { _ in MerkleTree.leaf(random.bytes(5)) }
     var tree = MerkleTree(leaves: leaves)
     let root = tree.root()
@@ -142,7 +143,7 @@ private func naivePath(_ index: Int, _ leaves: ArraySlice<[UInt8]>) -> [[UInt8]]
   /// A proof comes from outside: no shape of it may trap.
   @Test(arguments: 0..<500 as Range<UInt64>)
   func forgedProofsNeverTrap(seed: UInt64) {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     let extremes: [UInt64] = [0, 1, 2, .max, .max - 1, 1 << 63, (1 << 63) + 1, random.next()]
     let count = extremes[random.below(extremes.count)]
     let index = extremes[random.below(extremes.count)]

@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @Suite struct QuantityTests {
@@ -112,7 +113,7 @@ import Testing
   /// Against multiplication: q × d ≤ n < (q + 1) × d, and the mirror image for up.
   @Test(arguments: 0..<500 as Range<UInt64>)
   func divisionIsExact(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     let divisor = Int128(random.magnitude(upTo: .max)) + 1
     let dividend = Int128(random.int(.min ... .max)) * Int128(random.int(-9...9)) + 5
     let fits = { (value: Int128) in value >= Int128(Int64.min) && value <= Int128(Int64.max) }
@@ -163,7 +164,7 @@ import Testing
   /// costs no more than what was held for those watt-hours.
   @Test(arguments: 0..<500 as Range<UInt64>)
   func partsNeverCostMoreThanHeld(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     let fee = random.below(3) == 0 ? 0 : random.int(0...1000)
     let limit = random.magnitude(upTo: Limits.price - 1) + 1
     let unit = try BuyHold.perWattHour(limit: Price(limit), feePermille: fee)

@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @Suite struct TimeTests {
@@ -49,7 +50,7 @@ import Testing
   func everyLengthCutsTheDayEvenly(seconds: Int64) {
     let calendar = Calendar(
       intervalSeconds: seconds, closeDelaySeconds: 0, origin: 0, wallOrigin: 0)
-    var random = SplitMix64(UInt64(seconds))
+    var random = SplitMix64(seed: UInt64(seconds))
     for _ in 0..<300 {
       let time = Timestamp(microseconds: random.int(-1_000_000_000_000_000...1 << 53))
       let interval = calendar.interval(at: time)
@@ -76,7 +77,7 @@ import Testing
 
   @Test func atRateOneChainTimeIsTheWallClocks() {
     let calendar = Calendar(origin: 1_600_000_000, wallOrigin: 1_600_000_000)
-    var random = SplitMix64(5)
+    var random = SplitMix64(seed: 5)
     for _ in 0..<100 {
       let wall = random.int(0...1 << 52)
       #expect(calendar.chainTime(wallMicroseconds: wall) == Timestamp(microseconds: wall))

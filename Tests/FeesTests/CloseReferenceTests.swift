@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Fees
@@ -116,7 +117,7 @@ private struct NaiveClose {
 
   @Test(arguments: 0..<2000 as Range<UInt64>)
   func closeAgreesWithTheNaiveOne(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     let draw = Draw(&random)
     var core = draw.core
     let close = try core.assess(close: first, holdings: draw.holdings)
@@ -149,7 +150,7 @@ private struct NaiveClose {
   /// What must hold whatever the reference says.
   @Test(arguments: 5000..<5400 as Range<UInt64>)
   func closeConserves(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     let draw = Draw(&random)
     var core = draw.core
     let close = try core.assess(close: first, holdings: draw.holdings)

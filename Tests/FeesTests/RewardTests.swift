@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Fees
@@ -28,7 +29,7 @@ import Testing
   /// However a total is cut up, it earns the same, and each part what its epochs say, to 1 µECT.
   @Test(arguments: 0..<400 as Range<UInt64>)
   func nothingIsLostToRounding(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     var core = core(storage: [(1, 5, random.int(1...9)), (2, 6, random.int(1...9))])
     var earned: Int64 = 0
     var total: Int64 = 0

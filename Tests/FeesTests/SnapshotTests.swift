@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Fees
@@ -46,7 +47,7 @@ import Testing
 
   @Test(arguments: 0..<300 as Range<UInt64>)
   func aRestoredCoreGoesOnAsTheOriginal(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     var original = core()
     var offset: Int64 = 0
     for _ in 0..<random.int(0...12) {
@@ -99,7 +100,7 @@ import Testing
   /// comes of it writes the same bytes again.
   @Test(arguments: 0..<1000 as Range<UInt64>)
   func changedBytesNeverTrap(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     var core = core()
     _ = core.apply(randomInstructions(&random), time: time(1))
     _ = try core.reward(clean: Energy(random.int(-9...9)))

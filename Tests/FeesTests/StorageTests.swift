@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Fees
@@ -137,7 +138,7 @@ import Testing
 
   @Test(arguments: 0..<300 as Range<UInt64>)
   func registryAgreesWithADictionary(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     var core = core(storage: [])
     var reference: [UInt64: StorageUnit] = [:]
     for _ in 0..<40 {

@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Fees
@@ -76,7 +77,7 @@ import Testing
   /// part costs no more than it released, and every amount is that of exact fractions.
   @Test(arguments: 0..<500 as Range<UInt64>)
   func aHoldAlwaysSuffices(seed: UInt64) throws {
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     let fees = (0..<2).map { _ in random.chance(30) ? 0 : random.int(0...1000) }
     let core = core(maker: fees[0], taker: fees[1])
     let limit = random.magnitude(upTo: Limits.price - 1) + 1

@@ -6,6 +6,9 @@ import Wire
 /// Every decoder that meets the network.
 let decoders = canonicalDecoders + textDecoders + protobufDecoders
 
+/// The one validator of the registries that are read here.
+let founder = PublicKey(Digest.sha256([1]).bytes)
+
 /// Values in canonical bytes, which have one encoding only.
 private let canonicalDecoders: [Decoder] = [
   Decoder("body") { bytes in
@@ -43,6 +46,21 @@ private let canonicalDecoders: [Decoder] = [
   Decoder("journal") { bytes in
     let record = try JournalRecord(decoding: bytes)
     require(record.encoded == bytes, "a vote, certificate or block has one encoding")
+  },
+  Decoder("validators") { bytes in
+    let state = StateChunk(name: "validators/state", bytes: bytes)
+    var registry = try ValidatorRegistry(chain: .zero, founders: [founder], chunks: [state])
+    require(registry.chunks() == [state], "a registry of validators has one encoding")
+    require(!registry.sealEpoch(at: 1), "between blocks no proposal has a quorum of both sets")
+  },
+  Decoder("epoch") { bytes in
+    // One change of the epoch, no proposal, nobody who accepted it.
+    let state = StateChunk(
+      name: "validators/state", bytes: [0, 0, 0, 1] + Array(repeating: 0, count: 8))
+    let change = StateChunk(name: "validators/2", bytes: bytes)
+    let registry = try ValidatorRegistry(
+      chain: .zero, founders: [founder], chunks: [state, change])
+    require(registry.chunks() == [state, change], "a change of the epoch has one encoding")
   },
   Decoder("certificate") { bytes in
     let certificate = try Certificate(decoding: bytes)

@@ -1,3 +1,4 @@
+import Consensus
 import Domain
 import Foundation
 import SwiftProtobuf
@@ -13,6 +14,8 @@ func seeds(for decoder: String) throws -> [[UInt8]] {
   case "tariff": [written { Sample.tariff.encode(into: &$0) }]
   case "journal": Sample.journal
   case "certificate": [Sample.certificate]
+  case "validators": Sample.registries.dropLast().map { $0.chunks()[0].bytes }
+  case "epoch": Sample.registries.flatMap { $0.chunks().dropFirst().map(\.bytes) }
   case "bech32m":
     [PublicKey.Kind.account, .meter, .node].map { Array(Sample.key.text(as: $0).utf8) }
   case "hex": [Array("00ff".utf8), Array("DeadBeef".utf8)]
@@ -65,7 +68,7 @@ private func written(_ write: (inout CanonicalWriter) -> Void) -> [UInt8] {
 
 /// One plausible value of each kind.
 private enum Sample {
-  static let key = PublicKey(Digest.sha256([1]).bytes)
+  static let key = founder
   static let chain = ChainID(Digest.sha256([2]).bytes)
   static let tariff = Tariff(
     retail: Price(300_000), feedIn: Price(100_000), intervalsPerDay: 96)
@@ -96,6 +99,8 @@ private enum Sample {
     .setUtility(isAvailable: false),
     .issue(to: key, amount: Money(1)),
     .redeem(amount: Money(1)),
+    .proposeValidators([key, PublicKey(chain.bytes)]),
+    .acceptValidators(chain),
   ].map {
     Command(
       chain: chain, signer: key, sequence: 1, expires: Timestamp(seconds: 1_492_000_000), body: $0)
@@ -121,6 +126,23 @@ private enum Sample {
     chain: chain, epoch: 0, height: 2, view: 2, parentView: 1, parent: chain,
     time: Timestamp(seconds: 1_492_000_000), body: Digest.sha256(body),
     attested: Attestation(height: 1, stateRoot: chain, receiptsRoot: chain, outboxRoot: chain))
+
+  /// At genesis, with an open proposal that one validator of two has accepted, and after it.
+  static let registries = {
+    let genesis = ValidatorRegistry(chain: chain, validators: [key])
+    var changing = genesis
+    let proposed = [key, PublicKey(chain.bytes)]
+    let name = ValidatorRegistry.digest(chain: chain, epoch: 2, validators: proposed)
+    let command = SignedBytes(payload: [1, 2, 3], signature: .zero)
+    _ = changing.apply([
+      .propose(entry: 0, proposed), .accept(entry: 1, signer: key, proposal: name),
+    ]) { _ in command }
+    var changed = changing
+    let last = ValidatorInstruction.accept(entry: 0, signer: proposed[1], proposal: name)
+    _ = changed.apply([last]) { _ in command }
+    _ = changed.sealEpoch(at: 9)
+    return [genesis, changing, changed]
+  }()
 
   static let receipts = [
     Receipt.applied, .rejected(.tooLate), Receipt(order: OrderID(4), filled: 10, resting: 90),

@@ -170,6 +170,49 @@ def test_commands_that_are_refused(story):
     assert not_found.value.code() == grpc.StatusCode.NOT_FOUND
 
 
+def name_of_validators(chain: bytes, epoch: int, keys: list[bytes]) -> bytes:
+    return sha256(b"intertie/validators/v1" + chain + epoch.to_bytes(8, "big") + b"".join(keys))
+
+
+def test_validators_are_proposed_accepted_and_withdrawn(story):
+    """Of a chain whose node's own validator does not accept: nothing changes in the end."""
+    client, operator, joining, bystander = story.client, story.operator, Key(), Key()
+    applied(client.run(operator, admit_member=command.AdmitMember(account=bystander.public)))
+    status = client.now()
+    present = list(status.validators)
+    quorum = len(present) - (len(present) - 1) // 3
+    assert status.epoch == 1 and status.view > status.height and status.quorum == quorum
+    assert status.node_key in present and present[status.place] == status.node_key
+    assert status.HasField("place") and not status.is_abstaining and status.evidence == 0
+    proposed = [*present, joining.public]
+
+    def propose(key: Key, keys: list[bytes]) -> int:
+        return client.run(key, propose_validators={"validators": keys}).rejection
+
+    def accept(key: Key, name: bytes) -> int:
+        return client.run(key, accept_validators={"proposal": name}).rejection
+
+    name = name_of_validators(client.chain, 2, proposed)
+    assert accept(joining, name) == rejection.REJECTION_UNKNOWN_SIGNER
+    assert propose(bystander, proposed) == rejection.REJECTION_WRONG_ROLE
+    for wrong in ([], [*present, present[0]], [bytes(32)], [b"short"]):
+        assert propose(operator, wrong) == rejection.REJECTION_MALFORMED
+    assert propose(operator, present) == rejection.REJECTION_UNKNOWN_OBJECT
+    assert propose(operator, proposed) == rejection.REJECTION_NONE
+    assert propose(operator, proposed) == rejection.REJECTION_DUPLICATE
+    assert list(client.now().proposed_validators) == proposed
+    assert accept(bystander, name) == rejection.REJECTION_WRONG_ROLE
+    assert accept(joining, name[::-1]) == rejection.REJECTION_UNKNOWN_OBJECT
+    assert accept(joining, name[:31]) == rejection.REJECTION_MALFORMED
+    assert accept(joining, name) == rejection.REJECTION_NONE
+    assert accept(joining, name) == rejection.REJECTION_DUPLICATE
+    assert list(client.now().accepted) == [joining.public]
+    assert propose(operator, present) == rejection.REJECTION_NONE
+    status = client.now()
+    assert not status.proposed_validators and not status.accepted
+    assert status.epoch == 1 and list(status.validators) == present
+
+
 def test_orders_may_be_placed_before_the_energy_is_there(story):
     client = story.client
     last = list(client.trades())[-1:]

@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Ledger
@@ -144,11 +145,11 @@ struct ArrearsTests {
     for _ in 0..<400 {
       if random.chance(55) {
         let creditor = UInt32.random(in: 6...8, using: &random)
-        let amount = random.amount(1...20)
+        let amount = random.int(1...20)
         arrears.owe(Money(amount), from: debtor, to: AccountIndex(creditor))
         naive.append((creditor, amount))
       } else {
-        let limit = random.amount(1...30)
+        let limit = random.int(1...30)
         let paid = arrears.payOldest(of: debtor, upTo: Money(limit))
         #expect((paid == nil) == naive.isEmpty, "seed \(seed)")
         guard let paid else { continue }

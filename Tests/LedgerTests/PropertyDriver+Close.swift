@@ -36,9 +36,9 @@ extension PropertyDriver {
   private mutating func anyClose() -> MeterClose {
     var close = MeterClose(interval: ledger.interval.next)
     for position in 2..<ledger.accountCount where random.chance(50) {
-      let exported = random.amount(0...1_500_000)
-      let imported = random.amount(0...1_500_000)
-      let late = random.chance(20) ? random.amount(-3_000_000...0) : 0
+      let exported = random.int(0...1_500_000)
+      let imported = random.int(0...1_500_000)
+      let late = random.chance(20) ? random.int(-3_000_000...0) : 0
       var line = World.metered(AccountIndex(position), exported: exported, imported: imported)
       line.generation.raw += late
       line.burned.raw -= late
@@ -85,15 +85,15 @@ extension PropertyDriver {
       isUtilityAvailable: isAvailable)
     var rest: Int64 = 0
     for key in naive.keys where naive.sum(key, .watt) > 0 && naive.sum(key, .tsl) > 0 {
-      let amount = random.amount(0...naive.sum(key, .tsl))
+      let amount = random.int(0...naive.sum(key, .tsl))
       guard let index = ledger.index(of: key) else { continue }
       assessment.commissions.append(Commission(account: index, amount: StorageTokens(amount)))
       naive.move(.tsl, amount, .account(key), .outside(.genesisTokens))
       rest += amount
     }
     while rest > 0 {
-      let amount = random.chance(50) ? rest : random.amount(1...rest)
-      let position = Int(random.amount(0...Int64(ledger.accountCount - 1)))
+      let amount = random.chance(50) ? rest : random.int(1...rest)
+      let position = Int(random.int(0...Int64(ledger.accountCount - 1)))
       assessment.shares.append(TokenShare(account: AccountIndex(position), amount: amount))
       naive.move(.tsl, amount, .outside(.genesisTokens), .account(naive.keys[position]))
       rest -= amount
@@ -118,7 +118,7 @@ extension PropertyDriver {
     var settlement = UtilitySettlement(isAvailable: isAvailable)
     for (position, key) in naive.keys.enumerated() {
       let index = AccountIndex(position)
-      let amount = Money(isAvailable ? random.amount(0...100_000) : 0)
+      let amount = Money(isAvailable ? random.int(0...100_000) : 0)
       if let energy = shortfalls[key], energy > 0 {
         settlement.shortfalls.append(
           UtilityPosting(account: index, energy: Energy(energy), amount: amount))
@@ -165,7 +165,7 @@ extension PropertyDriver {
   private mutating func reward() throws {
     var shares: [TokenShare] = []
     for position in naive.keys.indices where random.chance(20) {
-      let amount = random.amount(0...900)
+      let amount = random.int(0...900)
       shares.append(TokenShare(account: AccountIndex(position), amount: amount))
       naive.move(.ect, amount, .outside(.rewards), .account(naive.keys[position]))
     }
@@ -218,7 +218,7 @@ extension PropertyDriver {
   }
 
   private mutating func checkProof(_ label: String) throws {
-    let position = AccountIndex(Int(random.amount(0...Int64(ledger.accountCount - 1))))
+    let position = AccountIndex(Int(random.int(0...Int64(ledger.accountCount - 1))))
     let root = ledger.root()
     let (leaf, proof) = ledger.proof(of: position)
     #expect(proof.root(of: MerkleTree.leaf(leaf)) == root, "seed \(seed), \(label)")

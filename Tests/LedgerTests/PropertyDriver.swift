@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Ledger
@@ -22,10 +23,10 @@ struct PropertyDriver {
     random = SplitMix64(seed: seed)
     let isPoor = random.chance(50)
     genesis = World.genesis(
-      members: 6, money: isPoor ? 20_000 : 2_000_000, tsl: random.amount(0...3000),
+      members: 6, money: isPoor ? 20_000 : 2_000_000, tsl: random.int(0...3000),
       utilityMoney: random.chance(50) ? 0 : 500_000,
-      feePermille: random.amount(0...20), areMembers: random.chance(50),
-      educationFund: random.amount(0...4_000), grant: 1_000)
+      feePermille: random.int(0...20), areMembers: random.chance(50),
+      educationFund: random.int(0...4_000), grant: 1_000)
     ledger = try World.ledger(genesis)
     naive = NaiveLedger(genesis, maximumHeld: World.maximumHeld)
     for position in 0..<ledger.accountCount {
@@ -39,7 +40,7 @@ struct PropertyDriver {
 
   mutating func run(steps: Int) throws {
     for step in 0..<steps {
-      switch random.amount(0...9) {
+      switch random.int(0...9) {
       case 0...4: try block("block \(step)")
       case 5...6: try trades(covering: [:], "trades \(step)")
       default: try close("close \(step)")
@@ -51,26 +52,30 @@ struct PropertyDriver {
   // MARK: Blocks
 
   private mutating func anyKey(orNew percent: Int = 0) -> AccountID {
-    if random.chance(percent) { return World.key(UInt64(random.amount(200...205))) }
-    return naive.keys[Int(random.amount(0...Int64(naive.keys.count - 1)))]
+    if random.chance(percent) { return World.key(UInt64(random.int(200...205))) }
+    return naive.keys[Int(random.int(0...Int64(naive.keys.count - 1)))]
   }
 
   private mutating func anyBody(_ signer: AccountID) -> CommandBody {
-    let limit = random.amount(1...400_000)
-    switch random.amount(0...9) {
+    let limit = random.int(1...400_000)
+    switch random.int(0...10) {
     case 0...4:
-      let asset = Asset.allCases[Int(random.amount(0...3))]
-      let amount = random.amount(1...(asset == .watt ? 900_000 : asset == .money ? 30_000 : 500))
+      let asset = Asset.allCases[Int(random.int(0...3))]
+      let amount = random.int(1...(asset == .watt ? 900_000 : asset == .money ? 30_000 : 500))
       var to = anyKey(orNew: 20)
       while to == signer { to = anyKey() }
       return .transfer(to: to, asset: asset, amount: amount)
-    case 5: return World.buy(random.amount(1...200), at: limit)
-    case 6: return World.sell(random.amount(1...200), at: limit)
-    case 7: return .replace(OrderID(1), wattHours: random.amount(1...200), limit: Price(limit))
-    case 8: return .redeem(amount: Money(random.amount(1...50_000)))
+    case 5: return World.buy(random.int(1...200), at: limit)
+    case 6: return World.sell(random.int(1...200), at: limit)
+    case 7: return .replace(OrderID(1), wattHours: random.int(1...200), limit: Price(limit))
+    case 8: return .redeem(amount: Money(random.int(1...50_000)))
+    case 9:
+      if random.chance(50) { return .acceptValidators(Digest.sha256([UInt8(limit & 1)])) }
+      let first = UInt64(random.int(206...208))
+      return .proposeValidators((first...first + 1).map { World.key($0) })
     default:
       if random.chance(50) { return .issue(to: anyKey(orNew: 20), amount: Money(limit)) }
-      return .admitMember(World.key(UInt64(random.amount(200...205))))
+      return .admitMember(World.key(UInt64(random.int(200...205))))
     }
   }
 
@@ -81,8 +86,8 @@ struct PropertyDriver {
     let highest = naive.used[signer]?.max() ?? 0
     let sequence =
       random.chance(80)
-      ? highest + UInt64(random.amount(1...3))
-      : UInt64(random.amount(1...Int64(highest) + 1))
+      ? highest + UInt64(random.int(1...3))
+      : UInt64(random.int(1...Int64(highest) + 1))
     var command = World.command(genesis, signer, sequence, body)
     if random.chance(2) { command.chain = .zero }
     if random.chance(2) { command.expires = Timestamp(seconds: 5) }
@@ -90,20 +95,24 @@ struct PropertyDriver {
   }
 
   private mutating func block(_ label: String) throws {
-    let commands = (0..<Int(random.amount(0...8))).map { (entry: $0 + 3, command: anyCommand()) }
+    let commands = (0..<Int(random.int(0...8))).map { (entry: $0 + 3, command: anyCommand()) }
     let watt = Dictionary(uniqueKeysWithValues: naive.keys.map { ($0, naive.sum($0, .watt)) })
     let outcome = ledger.hold(commands, time: World.now)
     var receipts: [PlacedReceipt] = []
     var held: [Int64] = []
+    var validators: [ValidatorInstruction] = []
     for (entry, command) in commands {
       let (rejection, amount) = naive.run(command, time: World.now)
-      switch command.body {
-      case .place, .replace:
-        guard rejection == nil else { fallthrough }
-        held.append(amount)
+      switch (rejection, command.body) {
+      case (nil, .place), (nil, .replace): held.append(amount)
+      case (nil, .proposeValidators(let keys)):
+        validators.append(.propose(entry: entry, keys))
+      case (nil, .acceptValidators(let proposal)):
+        validators.append(.accept(entry: entry, signer: command.signer, proposal: proposal))
       default: receipts.append(PlacedReceipt(entry, Receipt(rejection: rejection)))
       }
     }
+    #expect(outcome.validators == validators, "seed \(seed), \(label)")
     #expect(outcome.receipts == receipts, "seed \(seed), \(label)")
     let instructed = outcome.book.map { instruction -> Int64 in
       switch instruction {
@@ -133,7 +142,7 @@ struct PropertyDriver {
   {
     var shortfalls = open
     var priced: [PricedTrade] = []
-    for _ in 0..<random.amount(0...6) {
+    for _ in 0..<random.int(0...6) {
       let buyers = naive.keys.filter { naive.sum($0, .held) > 0 }
       let sellers = naive.keys.filter { naive.sum($0, .watt) >= 1000 }
       guard let buyer = buyers.randomElement(using: &random),
@@ -144,10 +153,10 @@ struct PropertyDriver {
         covers ? shortfalls[buyer]! : World.maximumHeld.raw - naive.sum(buyer, .watt)
       let most = min(naive.sum(seller, .watt), room) / 1000
       guard most > 0 else { continue }
-      let released = random.amount(0...naive.sum(buyer, .held))
-      let pays = random.amount(0...released)
-      let gets = random.amount(0...pays)
-      let wattHours = random.amount(1...most)
+      let released = random.int(0...naive.sum(buyer, .held))
+      let pays = random.int(0...released)
+      let gets = random.int(0...pays)
+      let wattHours = random.int(1...most)
       guard let from = ledger.index(of: seller), let to = ledger.index(of: buyer) else { continue }
       priced.append(
         World.trade(
@@ -158,7 +167,7 @@ struct PropertyDriver {
     }
     var releases: [Release] = []
     for key in naive.keys where random.chance(40) {
-      let amount = random.amount(0...naive.sum(key, .held))
+      let amount = random.int(0...naive.sum(key, .held))
       guard let index = ledger.index(of: key) else { continue }
       releases.append(Release(account: index, amount: Money(amount)))
       naive.credit(amount, from: .account(key), purse: .held, to: key)

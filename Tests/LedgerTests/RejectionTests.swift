@@ -48,6 +48,9 @@ struct RejectionTests {
     .publishTariff(Tariff(retail: Price(2), feedIn: Price(1), intervalsPerDay: 95)),
     .issue(to: World.key(1), amount: Money(0)), .redeem(amount: Money(-1)),
     .redeem(amount: Money(Limits.amount + 1)),
+    .proposeValidators([]), .proposeValidators([World.key(1), World.key(1)]),
+    .proposeValidators([World.key(1), PublicKey(.zero)]),
+    .proposeValidators((0...UInt64(Limits.validators)).map { World.key($0) }),
   ]
 
   @Test("A field out of its range is malformed, before the chain is looked at")
@@ -110,6 +113,7 @@ struct RejectionTests {
       (Self.meter(1), World.operatorKey),
       (.retireMeter(World.key(50)), World.operatorKey),
       (Self.storage(0, 0), World.operatorKey),
+      (.proposeValidators([World.key(61)]), World.operatorKey),
       (.publishTariff(tariff), World.oracleKey),
       (.setUtility(isAvailable: false), World.oracleKey),
       (.issue(to: World.key(1), amount: Money(1)), World.gatewayKey),
@@ -146,6 +150,7 @@ struct RejectionTests {
       (World.operatorKey, .admitMember(World.key(70)), .limitExceeded),
       (World.operatorKey, Self.meter(1, owner: 70), .limitExceeded),
       (World.gatewayKey, .issue(to: World.key(70), amount: Money(1)), .limitExceeded),
+      (World.operatorKey, .proposeValidators([World.key(1)]), .limitExceeded),
       // Beyond B_max, and no energy either.
       (World.key(1), .transfer(to: World.key(2), asset: .watt, amount: beyond), .limitExceeded),
       (

@@ -1,5 +1,6 @@
 import Domain
 import Market
+import TestSupport
 import Testing
 
 /// Random blocks and closes for a small community in which everything is scarce: energy,

@@ -1,5 +1,6 @@
 import Domain
 import Market
+import TestSupport
 import Testing
 
 @Suite struct StructureTests {

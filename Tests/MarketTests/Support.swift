@@ -1,29 +1,6 @@
 import Domain
 import Market
 
-struct SplitMix64 {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
-  mutating func int(_ range: ClosedRange<Int64>) -> Int64 {
-    range.lowerBound + Int64(next() % UInt64(range.upperBound - range.lowerBound + 1))
-  }
-
-  /// True in `percent` of a hundred draws.
-  mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-}
-
 /// Interval 0 is the first that closes.
 let testCalendar = Calendar(origin: 0, wallOrigin: 0)
 

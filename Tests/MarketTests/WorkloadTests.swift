@@ -1,5 +1,6 @@
 import Domain
 import Market
+import TestSupport
 import Testing
 
 /// One million operations against figures on which four independent matching engines in C, C++

@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Metering
@@ -60,7 +61,7 @@ import Testing
     }
     for step in 0..<84 {
       // Blocks while `nextClose` runs, and in the minute after its end.
-      let seconds = (0..<random.below(4)).map { _ in
+      let seconds = (0..<random.below(4)).map { _ -> Int64 in
         random.below(2) == 0 ? 21_600 + random.below(60) : random.below(21_600)
       }
       for second in seconds.sorted() {

@@ -1,4 +1,5 @@
 import Domain
+import TestSupport
 import Testing
 
 @testable import Metering
@@ -20,7 +21,7 @@ import Testing
     let time = bench.end(step)
     var instructions: [MeterInstruction] = []
     for _ in 0..<12 {
-      let back = random.below(3) == 0 ? random.below(12) : 0
+      let back: Int64 = random.below(3) == 0 ? random.below(12) : 0
       instructions.append(
         .reading(
           entry: 0,

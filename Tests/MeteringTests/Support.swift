@@ -2,23 +2,6 @@ import Domain
 
 @testable import Metering
 
-/// The generator of Steele, Lea and Flood (OOPSLA 2014), public-domain reference constants.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  mutating func below(_ bound: Int64) -> Int64 { Int64.random(in: 0..<bound, using: &self) }
-}
-
 func key(_ number: Int) -> MeterID {
   MeterID(Bytes32(0x6d, 0, 0, UInt64(number)))
 }

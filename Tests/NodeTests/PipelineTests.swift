@@ -1,5 +1,6 @@
 import Domain
 import Node
+import TestSupport
 import Testing
 import Wire
 
@@ -12,35 +13,16 @@ enum WireSample {
   }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): one printed seed makes a whole run.
-struct SplitMix64 {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
-  mutating func below(_ bound: Int64) -> Int64 { Int64(next() % UInt64(bound)) }
-}
-
 /// The same line over bare cores and over actors, and over a restored snapshot.
 @Suite struct PipelineTests {
   @Test(arguments: 1...12 as ClosedRange<UInt64>)
   func coresActorsAndSnapshotsAgree(seed: UInt64) async throws {
     let test = try TestGrid()
     defer { test.remove() }
-    var random = SplitMix64(seed)
+    var random = SplitMix64(seed: seed)
     var bare = try await BarePipeline(genesis: test.genesis)
     let start = try await BarePipeline(genesis: test.genesis)
-    var acting = NodePipeline(
-      calendar: start.calendar, meter: MeterActor(start.meter), book: BookActor(start.book),
-      ledger: LedgerActor(start.ledger), fee: FeeActor(start.fee), nextClose: start.nextClose,
-      checkpoint: start.checkpoint)
+    var acting = NodePipeline(over: start)
     var restored = bare
     var workload = Workload(test)
     for height in 1...60 as ClosedRange<UInt64> {
@@ -59,11 +41,22 @@ struct SplitMix64 {
   }
 }
 
+extension Pipeline
+where Meter == MeterActor, Book == BookActor, Books == LedgerActor, Fee == FeeActor {
+  /// The same state in actors.
+  init(over bare: BarePipeline) {
+    self.init(
+      calendar: bare.calendar, meter: MeterActor(bare.meter), book: BookActor(bare.book),
+      ledger: LedgerActor(bare.ledger), fee: FeeActor(bare.fee), registry: bare.registry,
+      nextClose: bare.nextClose, checkpoint: bare.checkpoint, sinceClose: bare.sinceClose)
+  }
+}
+
 /// Random blocks of commands and readings, times growing.
 struct Workload {
   private let test: TestGrid
   private var time: Int64
-  private var sequences: [UInt64] = [1, 1, 1]
+  private var sequences: [PublicKey: UInt64] = [:]
   private var orders: UInt64 = 0
 
   init(_ test: TestGrid) {
@@ -97,18 +90,21 @@ struct Workload {
       chain: test.genesis.chainID, epoch: 1, height: height, view: height, parentView: height - 1,
       parent: .zero, time: Timestamp(microseconds: time), body: .zero, attested: attested)
     return DecidedBlock(
-      header: header, hash: header.hash, body: [], entries: entries, finalization: [])
+      header: header, hash: header.hash, body: [], entries: entries, finality: nil)
   }
 
   private mutating func command(_ random: inout SplitMix64) -> VerifiedEntry {
-    let who = Int(random.below(3))
-    let keys = [test.homes[0], test.homes[1], test.lead]
-    let key = keys[who]
-    let body = body(&random, peer: keys[Int(random.below(3))].publicKey)
+    let keys = [test.homes[0], test.homes[1], test.lead].map(\.publicKey)
+    let signer = keys[Int(random.below(3))]
+    return command(body(&random, peer: keys[Int(random.below(3))]), by: signer)
+  }
+
+  /// A command with the signer's next sequence.
+  mutating func command(_ body: CommandBody, by signer: PublicKey) -> VerifiedEntry {
+    sequences[signer, default: 0] += 1
     let command = Command(
-      chain: test.genesis.chainID, signer: key.publicKey, sequence: sequences[who],
+      chain: test.genesis.chainID, signer: signer, sequence: sequences[signer, default: 1],
       expires: Timestamp(seconds: 1 << 40), body: body)
-    sequences[who] += 1
     return VerifiedEntry(
       verified: .command(command),
       signed: SignedBytes(payload: WireCommand.payload(of: command), signature: .zero))

@@ -30,7 +30,8 @@ struct TestGrid {
   let folder: String
   let clock: HandClock
 
-  init() throws {
+  /// `validators`: of the first epoch, the one that `open` runs with unless told.
+  init(validators: [SigningKey]? = nil) throws {
     folder = NSTemporaryDirectory() + "intertie-node-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     clock = HandClock(seconds: Self.origin)
@@ -39,7 +40,7 @@ struct TestGrid {
       name: "test", calendar: Calendar(origin: Self.origin, wallOrigin: Self.origin),
       parameters: Parameters(),
       roles: Roles(operator: id, oracle: id, gateway: id, utility: id, community: id),
-      validators: [validator.publicKey],
+      validators: (validators ?? [validator]).map(\.publicKey),
       tariff: Tariff(retail: Price(300_000), feedIn: Price(100_000), intervalsPerDay: 96),
       accounts: [GenesisAccount(id: id, money: Money(1_000_000_000))]
         + homes.map {

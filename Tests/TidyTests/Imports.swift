@@ -4,7 +4,7 @@ enum ImportTable {
   private static let rpc = ["GRPCCore", "GRPCProtobuf", "SwiftProtobuf"]
   private static let transport = [
     "GRPCNIOTransportCore", "GRPCNIOTransportHTTP2", "GRPCNIOTransportHTTP2Posix", "NIOCore",
-    "NIOHTTP2", "NIOPosix", "NIOSSL",
+    "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS",
   ]
   /// The system's own: files, locks, threads. Wire has of it what protobuf's bytes need.
   private static let system = ["Foundation", "Synchronization", "Dispatch", "Glibc", "Darwin"]

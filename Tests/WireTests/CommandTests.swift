@@ -1,5 +1,6 @@
 import Domain
 import SwiftProtobuf
+import TestSupport
 import Testing
 import Wire
 
@@ -30,9 +31,11 @@ import Wire
       case .setUtility: kinds.insert("setUtility")
       case .issue: kinds.insert("issue")
       case .redeem: kinds.insert("redeem")
+      case .proposeValidators: kinds.insert("proposeValidators")
+      case .acceptValidators: kinds.insert("acceptValidators")
       }
     }
-    #expect(kinds.count == 13)
+    #expect(kinds.count == 15)
   }
 
   @Test(
@@ -88,6 +91,9 @@ import Wire
       .issue(to: Sample.other, amount: Money(0)),
       .issue(to: Sample.other, amount: Money(Limits.amount + 1)),
       .redeem(amount: Money(0)), .redeem(amount: Money(-1)),
+      .proposeValidators([]), .proposeValidators([Sample.key, Sample.other, Sample.key]),
+      .proposeValidators(Sample.keys(Limits.validators + 1)),
+      .proposeValidators([Sample.key, PublicKey(.zero)]),
     ] as [CommandBody])
   func outOfRange(_ body: CommandBody) {
     #expect(throws: Rejection.malformed) {
@@ -143,6 +149,15 @@ import Wire
         $0.interval = 1
       }
     },
+    Row("validator of 31 bytes") {
+      $0.proposeValidators = .with {
+        $0.validators = [Sample.key.data, Sample.other.data.dropLast()]
+      }
+    },
+    Row("proposal of 33 bytes") {
+      $0.acceptValidators = .with { $0.proposal = Sample.chain.data + [0] }
+    },
+    Row("no proposal") { $0.acceptValidators = .init() },
     Row("member of 31 bytes") {
       $0.admitMember = .with { $0.account = Sample.key.data.dropLast() }
     },
@@ -162,6 +177,13 @@ import Wire
     row.change(&message)
     let bad: [UInt8] = try message.serializedBytes()
     #expect(throws: Rejection.malformed) { try WireCommand.parse(bad) }
+  }
+
+  /// The largest set leaves most of a command's bytes unused.
+  @Test func everySetFits() {
+    let body = CommandBody.proposeValidators(Sample.keys(Limits.validators))
+    let payload = WireCommand.payload(of: Sample.command(body))
+    #expect(payload.count < Limits.commandBytes / 4)
   }
 
   @Test func longestPayload() throws {

@@ -1,5 +1,6 @@
 import Domain
 import SwiftProtobuf
+import TestSupport
 import Testing
 import Wire
 

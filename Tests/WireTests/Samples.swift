@@ -1,20 +1,6 @@
 import Domain
+import TestSupport
 import Wire
-
-/// A small seeded generator (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
-struct SplitMix64: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
 
 /// Values for tests, out of a generator.
 enum Sample {
@@ -87,7 +73,14 @@ enum Sample {
       .setUtility(isAvailable: true), .setUtility(isAvailable: false),
       .issue(to: other, amount: Money(1)), .issue(to: other, amount: Money(Limits.amount)),
       .redeem(amount: Money(1)), .redeem(amount: Money(Limits.amount)),
+      .proposeValidators([key]), .proposeValidators(keys(Limits.validators)),
+      .acceptValidators(chain),
     ]
+
+  /// So many keys, all different.
+  static func keys(_ count: Int) -> [PublicKey] {
+    (0..<count).map { PublicKey(Bytes32(9, 9, 9, UInt64($0))) }
+  }
 
   static func command(_ body: CommandBody) -> Command {
     Command(

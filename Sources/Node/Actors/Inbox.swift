@@ -1,88 +1,55 @@
 import Domain
 import Synchronization
 
-/// Places in the inbox, taken before the signatures are checked and given back with the answer.
-package struct Reservation: Hashable, Sendable {
-  /// 1 or more: waiting for nothing takes a place too.
-  package var entries: Int
-  package var bytes: Int
-  /// Commands may take places that readings may not, and go into a block before them.
-  package var isForCommands: Bool
-
-  package init(entries: Int, bytes: Int, isForCommands: Bool) {
-    self.isForCommands = isForCommands
-    self.entries = max(entries, 1)
-    self.bytes = bytes
-  }
-}
-
-/// Entries that one client call wants in a block, and where its answer goes.
-package struct Submission: Sendable {
-  package var entries: [VerifiedEntry]
-  /// Bytes that the entries take in a block's body.
-  package var encodedSize: Int
-  package var reservation: Reservation
-  package var answer: Answer
-
-  package init(entries: [VerifiedEntry], reservation: Reservation, answer: Answer) {
-    self.reservation = reservation
-    self.entries = entries
-    self.encodedSize = entries.reduce(0) { $0 + $1.encodedSize }
-    self.answer = answer
-  }
-}
-
-/// Receipts of a submission, and the block that made them durable.
-package struct Committed: Sendable {
-  package var height: UInt64
-  /// Place of the first entry in the block.
-  package var firstIndex: UInt32
-  package var time: Timestamp
-  package var receipts: [Receipt]
-}
-
-/// Resumes a waiting call once, with receipts or with the reason why the node stopped.
-package struct Answer: Sendable {
-  private let continuation: CheckedContinuation<Result<Committed, NodeFailure>, Never>
-
-  package init(_ continuation: CheckedContinuation<Result<Committed, NodeFailure>, Never>) {
-    self.continuation = continuation
-  }
-
-  package func resume(_ result: Result<Committed, NodeFailure>) {
-    continuation.resume(returning: result)
-  }
-}
-
-/// What wakes the consensus actor besides submissions.
-package struct InboxSignals: Sendable {
-  package var isTick = false
+/// What the consensus actor takes out of its inbox at a time.
+package struct Intake: Sendable {
+  /// In order of arrival.
+  package var inputs: [ReplicaInput] = []
+  /// Calls that wait until all that was executed so far is durable.
+  package var barriers: [SubmissionAnswer] = []
   /// Accounts to prove, at most Limits.proofRequests at a time.
   package var proofs: [ProofRequest] = []
+  package var isTick = false
   package var isStopping = false
+
+  var isEmpty: Bool {
+    inputs.isEmpty && barriers.isEmpty && proofs.isEmpty && !isTick && !isStopping
+  }
+
+  /// Calls that nobody will answer any more.
+  package var answers: [SubmissionAnswer] {
+    barriers
+      + inputs.compactMap { input in
+        if case .submission(let submission) = input { submission.answer } else { nil }
+      }
+  }
 }
 
-/// The consensus actor's inbox: bounded in entries and bytes, in order, drained whole. Reserving a
-/// place never waits: it is accepted or the inbox is full, which the client sees as
-/// RESOURCE_EXHAUSTED before any signature was checked for it.
+/// The consensus actor's inbox: bounded in entries and bytes, in order, drained whole.
+///
+/// Clients: reserving a place never waits: it is accepted or the inbox is full, which the client
+/// sees as RESOURCE_EXHAUSTED before any signature was checked for it. Peers: each has a share of
+/// its own, and one that has filled it waits, alone, until the inbox is drained.
 package final class Inbox: Sendable {
   package enum Posting: Sendable { case accepted, full, stopped }
 
+  private struct Share {
+    var messages = 0
+    var bytes = 0
+  }
+
   private struct State {
-    var submissions: [Submission] = []
-    var signals = InboxSignals()
+    var intake = Intake()
     var entries = 0
     var bytes = 0
     var isClosed = false
+    /// What each peer has in the intake.
+    var shares: [PublicKey: Share] = [:]
     var waiter: CheckedContinuation<Void, Never>?
 
     mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
       defer { waiter = nil }
       return waiter
-    }
-
-    var hasSomething: Bool {
-      !submissions.isEmpty || signals.isTick || !signals.proofs.isEmpty || signals.isStopping
     }
   }
 
@@ -91,7 +58,7 @@ package final class Inbox: Sendable {
 
   package init(capacity: Int = Limits.inboxEntries) { self.capacity = capacity }
 
-  /// Entries that wait, those taken out but not yet in a block included.
+  /// Entries that wait, those taken out but not yet final included.
   package var depth: Int { state.withLock { $0.entries } }
 
   /// Takes places for a submission that is still to be checked; each is released once.
@@ -116,42 +83,77 @@ package final class Inbox: Sendable {
     }
   }
 
-  /// Hands in a submission for which places are reserved; false when the inbox is closed.
+  /// Hands in a submission for which places are reserved, or, without entries, a call that waits
+  /// for what is being committed; false when the inbox is closed.
   package func post(_ submission: Submission) -> Bool {
+    change { intake in
+      if submission.entries.isEmpty {
+        intake.barriers.append(submission.answer)
+      } else {
+        intake.inputs.append(.submission(submission))
+      }
+    }
+  }
+
+  /// Asks for a proof; refused when closed or when too many wait.
+  package func post(_ request: ProofRequest) -> Posting {
+    var isFull = false
+    let isOpen = change { intake in
+      isFull = intake.proofs.count >= Limits.proofRequests
+      if !isFull { intake.proofs.append(request) }
+    }
+    return isFull ? .full : isOpen ? .accepted : .stopped
+  }
+
+  /// Hands in what the node itself found out.
+  package func post(_ input: ReplicaInput) { change { $0.inputs.append(input) } }
+
+  package func tick() { change { $0.isTick = true } }
+  package func stop() { change { $0.isStopping = true } }
+
+  /// Changes the intake and wakes whoever drains it; false when the inbox is closed.
+  @discardableResult
+  private func change(_ change: (inout Intake) -> Void) -> Bool {
     let (isOpen, waiter) = state.withLock { state in
       if state.isClosed { return (false, nil as CheckedContinuation<Void, Never>?) }
-      state.submissions.append(submission)
+      change(&state.intake)
       return (true, state.takeWaiter())
     }
     waiter?.resume()
     return isOpen
   }
 
-  /// Asks for a proof; refused when closed or when too many wait.
-  package func post(_ request: ProofRequest) -> Posting {
-    let (posting, waiter) = state.withLock { state in
-      if state.isClosed { return (Posting.stopped, nil as CheckedContinuation<Void, Never>?) }
-      guard state.signals.proofs.count < Limits.proofRequests else { return (.full, nil) }
-      state.signals.proofs.append(request)
-      return (.accepted, state.takeWaiter())
+  /// Hands in what a peer sent, of about `bytes`. Waits while the peer's share is full, or until
+  /// the task is cancelled.
+  package func deliver(_ input: ReplicaInput, from peer: PublicKey, bytes: Int) async {
+    while !accept(input, from: peer, bytes: bytes), !Task.isCancelled {
+      try? await Task.sleep(for: .milliseconds(1))
     }
-    waiter?.resume()
-    return posting
   }
 
-  package func signal(_ change: (inout InboxSignals) -> Void) {
-    let waiter = state.withLock { state in
-      change(&state.signals)
-      return state.takeWaiter()
+  private func accept(_ input: ReplicaInput, from peer: PublicKey, bytes: Int) -> Bool {
+    let (isDone, waiter) = state.withLock { state in
+      if state.isClosed { return (true, nil as CheckedContinuation<Void, Never>?) }
+      var share = state.shares[peer] ?? Share()
+      guard
+        share.messages == 0
+          || (share.messages < Limits.peerMessages && share.bytes + bytes <= Limits.peerBytes)
+      else { return (false, nil) }
+      share.messages += 1
+      share.bytes += bytes
+      state.shares[peer] = share
+      state.intake.inputs.append(input)
+      return (true, state.takeWaiter())
     }
     waiter?.resume()
+    return isDone
   }
 
   /// Waits until something is there, then takes all of it. One caller: ConsensusActor.run.
-  package func drain() async -> (submissions: [Submission], signals: InboxSignals) {
+  package func drain() async -> Intake {
     await withCheckedContinuation { continuation in
       let isReady = state.withLock { state in
-        if state.hasSomething { return true }
+        if !state.intake.isEmpty { return true }
         state.waiter = continuation
         return false
       }
@@ -161,25 +163,19 @@ package final class Inbox: Sendable {
   }
 
   /// Takes what is there without waiting.
-  package func take() -> (submissions: [Submission], signals: InboxSignals) {
+  package func take() -> Intake {
     state.withLock { state in
       defer {
-        state.submissions = []
-        state.signals = InboxSignals()
+        state.intake = Intake()
+        state.shares.removeAll(keepingCapacity: true)
       }
-      return (state.submissions, state.signals)
+      return state.intake
     }
   }
 
-  /// Refuses further postings and hands back what nobody will answer any more.
-  package func close() -> (submissions: [Submission], proofs: [ProofRequest]) {
-    state.withLock { state in
-      state.isClosed = true
-      defer {
-        state.submissions = []
-        state.signals.proofs = []
-      }
-      return (state.submissions, state.signals.proofs)
-    }
+  /// Refuses further postings and hands back what nobody will take any more.
+  package func close() -> Intake {
+    state.withLock { $0.isClosed = true }
+    return take()
   }
 }

@@ -1,21 +1,23 @@
+import Consensus
 import Domain
 
-/// An account's place in the state of one height.
+/// An account's leaf and how it leads to the state root.
 package struct StateProof: Sendable {
-  /// The account in canonical bytes.
   package var leaf: [UInt8]
   package var path: MerkleProof
   package var accountsRoot: Digest
   package var checkpoint: Digest
 }
 
-/// A state proof under a finalised header that attests its height.
+/// A state proof under a final header that attests its state.
 package struct AttestedProof: Sendable {
   package var state: StateProof
-  /// The attested height.
-  package var height: UInt64
+  /// The header that attests the state, and how a quorum has made it final.
   package var header: BlockHeader
-  package var finalization: [UInt8]
+  package var finality: HeaderProof
+
+  /// The attested height.
+  package var height: UInt64 { header.attested.height }
 }
 
 package struct ProofRequest: Sendable {
@@ -25,29 +27,61 @@ package struct ProofRequest: Sendable {
 
 /// Proofs that wait for the header that attests their state.
 struct PendingProofs: Sendable {
-  private var waiting: [(request: ProofRequest, height: UInt64, proof: StateProof)] = []
-
-  var isWaiting: Bool { !waiting.isEmpty }
-
-  mutating func wait(_ request: ProofRequest, height: UInt64, proof: StateProof) {
-    waiting.append((request, height, proof))
+  private struct Waiting {
+    var request: ProofRequest
+    var height: UInt64
+    var root: Digest
+    var proof: StateProof
   }
 
-  /// Answers what `block` attests; a state that it has skipped will never be attested, and its
-  /// asker may ask again.
-  mutating func complete(with block: DecidedBlock) {
-    let attested = block.header.attested.height
-    for (request, height, proof) in waiting where height <= attested {
-      let isAttested = height == attested
+  private var waiting: [Waiting] = []
+  /// The newest header with its finality.
+  private var newest: (header: BlockHeader, finality: HeaderProof)?
+
+  var count: Int { waiting.count }
+  var isWaiting: Bool { !waiting.isEmpty }
+
+  /// Takes a proof of the state at `height`; answered at once when a final header attests the same
+  /// state already.
+  mutating func wait(_ request: ProofRequest, height: UInt64, root: Digest, proof: StateProof) {
+    if let newest, newest.header.attested.stateRoot == root {
       request.continuation.resume(
-        returning: isAttested
-          ? .success(
-            AttestedProof(
-              state: proof, height: height, header: block.header,
-              finalization: block.finalization))
-          : .failure(.busy("the state moved on before it was attested: ask again")))
+        returning: .success(
+          AttestedProof(state: proof, header: newest.header, finality: newest.finality)))
+      return
     }
-    waiting.removeAll { $0.height <= attested }
+    waiting.append(Waiting(request: request, height: height, root: root, proof: proof))
+  }
+
+  /// Answers what the blocks attest; a state that they have passed over will never be attested,
+  /// and its asker may ask again.
+  mutating func complete(with decided: [Decided]) {
+    for (index, item) in decided.enumerated() {
+      guard let finality = Self.finality(of: decided[index...]) else { continue }
+      let header = item.block.header
+      newest = (header, finality)
+      let attested = header.attested
+      for entry in waiting where entry.height <= attested.height {
+        entry.request.continuation.resume(
+          returning: entry.root == attested.stateRoot
+            ? .success(AttestedProof(state: entry.proof, header: header, finality: finality))
+            : .failure(.busy("the state moved on before it was attested: ask again")))
+      }
+      waiting.removeAll { $0.height <= attested.height }
+    }
+  }
+
+  /// Of the first block: the headers behind it up to one with a certificate, and that.
+  private static func finality(of blocks: ArraySlice<Decided>) -> HeaderProof? {
+    var headers: [BlockHeader] = []
+    for (offset, item) in blocks.enumerated() {
+      if offset > 0 { headers.append(item.block.header) }
+      if let proof = item.block.finality {
+        return HeaderProof(
+          headers: headers + proof.blocks.map(\.header), certificate: proof.certificate)
+      }
+    }
+    return nil
   }
 
   mutating func fail(_ failure: NodeFailure) {

@@ -1,3 +1,4 @@
+import Consensus
 import Domain
 import Storage
 
@@ -7,18 +8,18 @@ package struct DecidedBlock: Sendable {
   package var hash: Digest
   package var body: [UInt8]
   package var entries: [VerifiedEntry]
-  /// The encoded finalization.
-  package var finalization: [UInt8]
+  /// What makes it final; nil for one that became final with a block behind it.
+  package var finality: FinalityProof?
 
   package init(
     header: BlockHeader, hash: Digest, body: [UInt8], entries: [VerifiedEntry],
-    finalization: [UInt8]
+    finality: FinalityProof?
   ) {
     self.header = header
     self.hash = hash
     self.body = body
     self.entries = entries
-    self.finalization = finalization
+    self.finality = finality
   }
 }
 
@@ -32,8 +33,11 @@ package struct Execution: Sendable {
   package var closes: [IntervalClose]
   /// The totals of those closes.
   package var records: [IntervalRecord]
-  /// The state in chunks, after a block that closed an interval.
+  /// The state in chunks, after a block that closed an interval or changed the registry of
+  /// validators.
   package var chunks: [StateChunk]?
+  /// This block seals its epoch: the registry has the next epoch's validators.
+  package var epochChange: Bool
   package var readings: Int
 }
 
@@ -64,25 +68,32 @@ package struct Pipeline<
   package var book: Book
   package var ledger: Books
   package var fee: Fee
+  /// Who validates, and who may come to.
+  package var registry: ValidatorRegistry
   /// The first interval that is not closed.
   package var nextClose: Interval
-  /// Digest of the state's chunks at the newest close, or at genesis.
+  /// Digest of the state's chunks at the newest close or change of the registry, or at genesis.
   package var checkpoint: Digest
   /// Trades since the newest close.
   package var sinceClose: TradeTotals
+  /// Running numbers since genesis.
+  package var totals: ChainTotals
 
   package init(
-    calendar: Calendar, meter: Meter, book: Book, ledger: Books, fee: Fee, nextClose: Interval,
-    checkpoint: Digest, sinceClose: TradeTotals = TradeTotals()
+    calendar: Calendar, meter: Meter, book: Book, ledger: Books, fee: Fee,
+    registry: ValidatorRegistry, nextClose: Interval, checkpoint: Digest,
+    sinceClose: TradeTotals = TradeTotals(), totals: ChainTotals = ChainTotals()
   ) {
     self.calendar = calendar
     self.meter = meter
     self.book = book
     self.ledger = ledger
     self.fee = fee
+    self.registry = registry
     self.nextClose = nextClose
     self.checkpoint = checkpoint
     self.sinceClose = sinceClose
+    self.totals = totals
   }
 
   /// Executes `block`. Throws `InvariantViolation`, after which the node halts.
@@ -113,21 +124,34 @@ package struct Pipeline<
       try await ledger.settle(trades, releases: matched.releases)
       sinceClose.add(trades)
     }
+    let registered = registry
+    if !held.validators.isEmpty {
+      work.place(registry.apply(held.validators) { block.entries[$0].signed })
+    }
+    let epochChange = registry.sealEpoch(at: block.header.height)
     let finish = await ledger.finish()
-    let chunks = closes.isEmpty ? nil : try await checkpointChunks()
+    let allTrades = closes.flatMap(\.trades) + trades
+    totals.entries += Int64(block.entries.count)
+    totals.readings += Int64(work.readings.count)
+    totals.trades += Int64(allTrades.count)
+    totals.historyLines += Int64(finish.history.count)
+    let isCheckpoint = !closes.isEmpty || registry != registered
+    let chunks = isCheckpoint ? try await checkpointChunks() : nil
     let attestation = Attestation(
       height: block.header.height,
       stateRoot: StateRoot.compose(accounts: finish.root, checkpoint: checkpoint),
       receiptsRoot: work.receiptsRoot(), outboxRoot: Digest.sha256([]))
     return Execution(
       attestation: attestation, receipts: work.receipts,
-      trades: closes.flatMap(\.trades) + trades, ledger: finish, closes: closes, records: records,
-      chunks: chunks,
-      readings: work.readings.count)
+      trades: allTrades, ledger: finish, closes: closes, records: records, chunks: chunks,
+      epochChange: epochChange, readings: work.readings.count)
   }
 
-  /// Encodes the state, sets the checkpoint, and checks every invariant of every core.
+  /// Encodes the state, sets the checkpoint, and checks every invariant of every core. A change of
+  /// the registry has a checkpoint of its own: the state root covers it at once, every proof goes
+  /// the one way that it always goes, and the state can be restored from that very block.
   private mutating func checkpointChunks() async throws(InvariantViolation) -> [StateChunk] {
+    try registry.checkInvariants()
     try await meter.checkInvariants()
     try await book.checkInvariants()
     try await ledger.checkInvariants()
@@ -143,7 +167,11 @@ package struct Pipeline<
     position.write(sinceClose.count)
     position.write(sinceClose.wattHours)
     position.write(sinceClose.value)
-    return [StateChunk(name: "pipeline", bytes: position.bytes)]
+    position.write(totals.entries)
+    position.write(totals.readings)
+    position.write(totals.trades)
+    position.write(totals.historyLines)
+    return [StateChunk(name: "pipeline", bytes: position.bytes)] + registry.chunks()
       + (await meter.chunks()) + (await book.chunks()) + (await ledger.chunks())
       + (await fee.chunks())
   }
@@ -194,7 +222,7 @@ private struct BlockWork {
   func receiptsRoot() -> Digest {
     var tree = MerkleTree(
       leaves: zip(entries, receipts).enumerated().map { index, pair in
-        pair.1.leaf(at: index, of: Digest.sha256(pair.0.signed.payload))
+        pair.1.leaf(at: index, of: pair.0.identity)
       })
     return tree.root()
   }

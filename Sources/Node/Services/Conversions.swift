@@ -122,8 +122,25 @@ extension Intertie_V1_ProofResponse {
     checkpoint = Data(proof.state.checkpoint.array)
     height = proof.height
     header = Data(proof.header.encoded)
-    finalization = Data(proof.finalization)
+    finalization = Data(proof.finality.certificate.encoded)
+    descendants = proof.finality.headers.map { Data($0.encoded) }
     validators = keys.map(\.data)
+  }
+}
+
+extension Intertie_V1_BlockData {
+  init(_ block: StoredBlock, body bytes: [UInt8]) throws(NodeFailure) {
+    self.init()
+    header = Data(block.header)
+    body = Data(bytes)
+    guard !block.finalization.isEmpty else { return }
+    do {
+      let proof = try FinalityProof(decoding: block.finalization)
+      finalization = Data(proof.certificate.encoded)
+      voidHeaders = proof.blocks.map { Data($0.header.encoded) }
+    } catch {
+      throw .storage("the finality of block \(block.height) cannot be read")
+    }
   }
 }
 

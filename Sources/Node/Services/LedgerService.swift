@@ -105,8 +105,9 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
   {
     try await serving {
       let (_, index, _) = try grid.account(request.account)
+      let proof = try await grid.prove(index)
       return Intertie_V1_ProofResponse(
-        try await grid.prove(index), validators: grid.genesis.validators)
+        proof, validators: grid.view.registry.validators(of: proof.header.epoch) ?? [])
     }
   }
 
@@ -157,11 +158,7 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
           guard let body = block.body else {
             throw NodeFailure.notFound("the body of block \(block.height) was pruned")
           }
-          var data = Intertie_V1_BlockData()
-          data.header = Data(block.header)
-          data.body = Data(body)
-          data.finalization = Data(block.finalization)
-          try await response.write(data)
+          try await response.write(try Intertie_V1_BlockData(block, body: body))
         }
         next = last.height + 1
       }

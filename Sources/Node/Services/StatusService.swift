@@ -36,7 +36,6 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
     status.nextClose = view.nextClose.index
     status.nextCloseUs = close.microseconds
     status.closeLagUs = max(0, now.microseconds - close.microseconds)
-    status.validators = grid.genesis.validators.map(\.data)
     status.queueDepth = UInt32(clamping: grid.queueDepth)
     status.accounts = UInt64(view.accountCount)
     status.meters = UInt64(view.meters)
@@ -45,7 +44,36 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
     status.readings = view.counters.readings
     status.commands = view.counters.commands
     status.failure = view.failure?.description ?? ""
+    describeValidators(in: &status)
     return status
+  }
+
+  /// The set of validators, the open proposal, and how this node stands among the others.
+  private func describeValidators(in status: inout Intertie_V1_StatusResponse) {
+    let registry = grid.view.registry
+    status.epoch = registry.epoch
+    status.view = grid.view.standing.view
+    status.nodeKey = grid.nodeKey.data
+    status.validators = registry.validators.map(\.data)
+    if let place = registry.validators.firstIndex(of: grid.nodeKey) {
+      status.place = UInt32(clamping: place)
+    }
+    status.quorum = UInt32(clamping: ValidatorCounts(of: registry.validators.count).quorum)
+    status.proposedValidators = registry.proposal?.map(\.data) ?? []
+    status.accepted = registry.acceptances.map(\.signer.data)
+    let network = grid.networkStatus
+    status.peers = network.peers.map { .init($0, ownView: status.view) }
+    status.evidence = UInt64(clamping: network.evidence)
+    status.isAbstaining = network.isAbstaining
+  }
+
+  func epochs(
+    request: Intertie_V1_EpochsRequest, response: RPCWriter<Intertie_V1_EpochChange>,
+    context: ServerContext
+  ) async throws {
+    for change in grid.view.registry.history where change.epoch >= request.from {
+      try await response.write(.init(change))
+    }
   }
 
   func genesis(

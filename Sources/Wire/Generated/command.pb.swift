@@ -344,6 +344,24 @@ package nonisolated struct Intertie_V1_Command: Sendable {
     set {body = .redeem(newValue)}
   }
 
+  /// Operator: proposes another set of validators, or withdraws the open proposal.
+  package var proposeValidators: Intertie_V1_ProposeValidators {
+    get {
+      if case .proposeValidators(let v)? = body {return v}
+      return Intertie_V1_ProposeValidators()
+    }
+    set {body = .proposeValidators(newValue)}
+  }
+
+  /// A validator, present or proposed: accepts the open proposal.
+  package var acceptValidators: Intertie_V1_AcceptValidators {
+    get {
+      if case .acceptValidators(let v)? = body {return v}
+      return Intertie_V1_AcceptValidators()
+    }
+    set {body = .acceptValidators(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// What is asked. Exactly one; none: malformed.
@@ -374,6 +392,10 @@ package nonisolated struct Intertie_V1_Command: Sendable {
     case issue(Intertie_V1_Issue)
     /// Takes the signer's money out of the grid.
     case redeem(Intertie_V1_Redeem)
+    /// Operator: proposes another set of validators, or withdraws the open proposal.
+    case proposeValidators(Intertie_V1_ProposeValidators)
+    /// A validator, present or proposed: accepts the open proposal.
+    case acceptValidators(Intertie_V1_AcceptValidators)
 
   }
 
@@ -647,6 +669,43 @@ package nonisolated struct Intertie_V1_Redeem: Sendable {
   package init() {}
 }
 
+/// Proposes another set of validators, in place of any proposal that is open. Proposing makes an
+/// account, if it has none, for every validator that is concerned, so that it can accept.
+package nonisolated struct Intertie_V1_ProposeValidators: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Their public keys in the order of their turns, 1...100 of 32 bytes, each once; another number
+  /// or length, a repeated key, or one of small order: malformed. The set as it is withdraws the
+  /// open proposal; without one: unknown object. The open proposal itself: duplicate. After 4096
+  /// changes: limit exceeded.
+  package var validators: [Data] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Accepts the open proposal. It takes effect with the block in which a quorum of the present set
+/// and a quorum of the proposed one have accepted. A quorum of n is n less (n - 1) / 3, which is
+/// rounded down.
+package nonisolated struct Intertie_V1_AcceptValidators: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// SHA-256 of the ASCII bytes `intertie/validators/v1`, the chain's id, the number of the epoch
+  /// that begins (64 bits, big-endian) and the proposed keys in their order; 32 bytes. Another
+  /// length, or a whole command of more than 256 bytes: malformed; signed by no validator, present
+  /// or proposed: wrong role; not the open proposal: unknown object; accepted already: duplicate.
+  package var proposal: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 /// What became of one command.
 package nonisolated struct Intertie_V1_SubmitResult: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -732,7 +791,7 @@ nonisolated extension Intertie_V1_SignedCommand: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Intertie_V1_Command: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Command"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}signer\0\u{1}sequence\0\u{3}expires_us\0\u{2}\u{6}transfer\0\u{1}place\0\u{1}cancel\0\u{1}replace\0\u{3}set_agent\0\u{3}admit_member\0\u{3}register_meter\0\u{3}retire_meter\0\u{3}register_storage\0\u{3}publish_tariff\0\u{3}set_utility\0\u{1}issue\0\u{1}redeem\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}signer\0\u{1}sequence\0\u{3}expires_us\0\u{2}\u{6}transfer\0\u{1}place\0\u{1}cancel\0\u{1}replace\0\u{3}set_agent\0\u{3}admit_member\0\u{3}register_meter\0\u{3}retire_meter\0\u{3}register_storage\0\u{3}publish_tariff\0\u{3}set_utility\0\u{1}issue\0\u{1}redeem\0\u{3}propose_validators\0\u{3}accept_validators\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -913,6 +972,32 @@ nonisolated extension Intertie_V1_Command: SwiftProtobuf.Message, SwiftProtobuf.
           self.body = .redeem(v)
         }
       }()
+      case 23: try {
+        var v: Intertie_V1_ProposeValidators?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .proposeValidators(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .proposeValidators(v)
+        }
+      }()
+      case 24: try {
+        var v: Intertie_V1_AcceptValidators?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .acceptValidators(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .acceptValidators(v)
+        }
+      }()
       default: break
       }
     }
@@ -987,6 +1072,14 @@ nonisolated extension Intertie_V1_Command: SwiftProtobuf.Message, SwiftProtobuf.
     case .redeem?: try {
       guard case .redeem(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+    }()
+    case .proposeValidators?: try {
+      guard case .proposeValidators(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
+    }()
+    case .acceptValidators?: try {
+      guard case .acceptValidators(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
     }()
     case nil: break
     }
@@ -1518,6 +1611,66 @@ nonisolated extension Intertie_V1_Redeem: SwiftProtobuf.Message, SwiftProtobuf._
 
   package static func ==(lhs: Intertie_V1_Redeem, rhs: Intertie_V1_Redeem) -> Bool {
     if lhs.amount != rhs.amount {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_ProposeValidators: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ProposeValidators"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}validators\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.validators) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.validators.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.validators, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_ProposeValidators, rhs: Intertie_V1_ProposeValidators) -> Bool {
+    if lhs.validators != rhs.validators {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_AcceptValidators: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".AcceptValidators"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}proposal\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.proposal) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.proposal.isEmpty {
+      try visitor.visitSingularBytesField(value: self.proposal, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_AcceptValidators, rhs: Intertie_V1_AcceptValidators) -> Bool {
+    if lhs.proposal != rhs.proposal {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -385,7 +385,8 @@ package nonisolated struct Intertie_V1_ProofRequest: Sendable {
 /// Proves an account's balances to who knows only the genesis. To verify: hash the leaf as
 /// SHA-256(0x00 ‖ leaf); climb the path with SHA-256(0x01 ‖ left ‖ right), as in RFC 6962 section
 /// 2.1, to accounts_root; SHA-256("intertie/state/v1" ‖ accounts_root ‖ checkpoint) is the state
-/// root that the header attests; the finalization is the validators' signatures on SHA-256(header).
+/// root that the header attests; the finalization is the validators' signatures on SHA-256(header),
+/// or, with descendants, on that of the last of them, each of which names its parent's hash.
 package nonisolated struct Intertie_V1_ProofResponse: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -415,12 +416,17 @@ package nonisolated struct Intertie_V1_ProofResponse: Sendable {
   /// The attesting header in canonical bytes.
   package var header: Data = Data()
 
-  /// Certificate of the header's finalisation, in the consensus's canonical bytes.
+  /// Certificate of the finalisation of the header, or of the last of its descendants, in the
+  /// consensus's canonical bytes.
   package var finalization: Data = Data()
 
   /// The validators' public keys, 32 bytes each, in the order of the certificate's bitmap. Trust
   /// those of the genesis, not these.
   package var validators: [Data] = []
+
+  /// Headers behind the attesting one, in canonical bytes and in order, up to the one that was
+  /// finalised; mostly none.
+  package var descendants: [Data] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -550,6 +556,10 @@ package nonisolated struct Intertie_V1_BlockData: Sendable {
   /// Certificate of its finalisation, in the consensus's canonical bytes; empty: it became final
   /// with a later block, whose chain of parents leads to it.
   package var finalization: Data = Data()
+
+  /// Headers of the blocks behind it that came to nothing because it sealed its epoch; the
+  /// finalization is of the last of them. Mostly none.
+  package var voidHeaders: [Data] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -956,7 +966,7 @@ nonisolated extension Intertie_V1_ProofRequest: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Intertie_V1_ProofResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ProofResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}leaf\0\u{3}leaf_index\0\u{3}leaf_count\0\u{1}path\0\u{3}accounts_root\0\u{1}checkpoint\0\u{1}height\0\u{1}header\0\u{1}finalization\0\u{1}validators\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}leaf\0\u{3}leaf_index\0\u{3}leaf_count\0\u{1}path\0\u{3}accounts_root\0\u{1}checkpoint\0\u{1}height\0\u{1}header\0\u{1}finalization\0\u{1}validators\0\u{1}descendants\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -974,6 +984,7 @@ nonisolated extension Intertie_V1_ProofResponse: SwiftProtobuf.Message, SwiftPro
       case 8: try { try decoder.decodeSingularBytesField(value: &self.header) }()
       case 9: try { try decoder.decodeSingularBytesField(value: &self.finalization) }()
       case 10: try { try decoder.decodeRepeatedBytesField(value: &self.validators) }()
+      case 11: try { try decoder.decodeRepeatedBytesField(value: &self.descendants) }()
       default: break
       }
     }
@@ -1010,6 +1021,9 @@ nonisolated extension Intertie_V1_ProofResponse: SwiftProtobuf.Message, SwiftPro
     if !self.validators.isEmpty {
       try visitor.visitRepeatedBytesField(value: self.validators, fieldNumber: 10)
     }
+    if !self.descendants.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.descendants, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1024,6 +1038,7 @@ nonisolated extension Intertie_V1_ProofResponse: SwiftProtobuf.Message, SwiftPro
     if lhs.header != rhs.header {return false}
     if lhs.finalization != rhs.finalization {return false}
     if lhs.validators != rhs.validators {return false}
+    if lhs.descendants != rhs.descendants {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1225,7 +1240,7 @@ nonisolated extension Intertie_V1_BlocksRequest: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Intertie_V1_BlockData: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".BlockData"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}header\0\u{1}body\0\u{1}finalization\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}header\0\u{1}body\0\u{1}finalization\0\u{3}void_headers\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1236,6 +1251,7 @@ nonisolated extension Intertie_V1_BlockData: SwiftProtobuf.Message, SwiftProtobu
       case 1: try { try decoder.decodeSingularBytesField(value: &self.header) }()
       case 2: try { try decoder.decodeSingularBytesField(value: &self.body) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.finalization) }()
+      case 4: try { try decoder.decodeRepeatedBytesField(value: &self.voidHeaders) }()
       default: break
       }
     }
@@ -1251,6 +1267,9 @@ nonisolated extension Intertie_V1_BlockData: SwiftProtobuf.Message, SwiftProtobu
     if !self.finalization.isEmpty {
       try visitor.visitSingularBytesField(value: self.finalization, fieldNumber: 3)
     }
+    if !self.voidHeaders.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.voidHeaders, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1258,6 +1277,7 @@ nonisolated extension Intertie_V1_BlockData: SwiftProtobuf.Message, SwiftProtobu
     if lhs.header != rhs.header {return false}
     if lhs.body != rhs.body {return false}
     if lhs.finalization != rhs.finalization {return false}
+    if lhs.voidHeaders != rhs.voidHeaders {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

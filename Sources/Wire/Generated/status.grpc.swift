@@ -46,10 +46,24 @@ package enum Intertie_V1_Status: Sendable {
                 type: .serverStreaming
             )
         }
+        /// Namespace for "Epochs" metadata.
+        package enum Epochs: Sendable {
+            /// Request type for "Epochs".
+            package typealias Input = Intertie_V1_EpochsRequest
+            /// Response type for "Epochs".
+            package typealias Output = Intertie_V1_EpochChange
+            /// Descriptor for "Epochs".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "intertie.v1.Status"),
+                method: "Epochs",
+                type: .serverStreaming
+            )
+        }
         /// Descriptors for all methods in the "intertie.v1.Status" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Status.descriptor,
-            Genesis.descriptor
+            Genesis.descriptor,
+            Epochs.descriptor
         ]
     }
 }
@@ -115,6 +129,24 @@ extension Intertie_V1_Status {
             request: GRPCCore.StreamingServerRequest<Intertie_V1_GenesisRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_GenesisChunk>
+
+        /// Handle the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch began, in order: who has the genesis needs no trust to learn the validators.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Intertie_V1_EpochsRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Intertie_V1_EpochChange` messages.
+        func epochs(
+            request: GRPCCore.StreamingServerRequest<Intertie_V1_EpochsRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange>
     }
 
     /// Service protocol for the "intertie.v1.Status" service.
@@ -164,6 +196,24 @@ extension Intertie_V1_Status {
             request: GRPCCore.ServerRequest<Intertie_V1_GenesisRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_GenesisChunk>
+
+        /// Handle the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch began, in order: who has the genesis needs no trust to learn the validators.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_EpochsRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Intertie_V1_EpochChange` messages.
+        func epochs(
+            request: GRPCCore.ServerRequest<Intertie_V1_EpochsRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange>
     }
 
     /// Simple service protocol for the "intertie.v1.Status" service.
@@ -212,6 +262,25 @@ extension Intertie_V1_Status {
             response: GRPCCore.RPCWriter<Intertie_V1_GenesisChunk>,
             context: GRPCCore.ServerContext
         ) async throws
+
+        /// Handle the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch began, in order: who has the genesis needs no trust to learn the validators.
+        ///
+        /// - Parameters:
+        ///   - request: A `Intertie_V1_EpochsRequest` message.
+        ///   - response: A response stream of `Intertie_V1_EpochChange` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        func epochs(
+            request: Intertie_V1_EpochsRequest,
+            response: GRPCCore.RPCWriter<Intertie_V1_EpochChange>,
+            context: GRPCCore.ServerContext
+        ) async throws
     }
 }
 
@@ -236,6 +305,17 @@ extension Intertie_V1_Status.StreamingServiceProtocol {
             serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_GenesisChunk>(),
             handler: { request, context in
                 try await self.genesis(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Intertie_V1_Status.Method.Epochs.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_EpochsRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_EpochChange>(),
+            handler: { request, context in
+                try await self.epochs(
                     request: request,
                     context: context
                 )
@@ -268,6 +348,17 @@ extension Intertie_V1_Status.ServiceProtocol {
         )
         return response
     }
+
+    package func epochs(
+        request: GRPCCore.StreamingServerRequest<Intertie_V1_EpochsRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange> {
+        let response = try await self.epochs(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return response
+    }
 }
 
 // Default implementation of methods from 'ServiceProtocol'.
@@ -294,6 +385,23 @@ extension Intertie_V1_Status.SimpleServiceProtocol {
             metadata: [:],
             producer: { writer in
                 try await self.genesis(
+                    request: request.message,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
+        )
+    }
+
+    package func epochs(
+        request: GRPCCore.ServerRequest<Intertie_V1_EpochsRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange> {
+        return GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange>(
+            metadata: [:],
+            producer: { writer in
+                try await self.epochs(
                     request: request.message,
                     response: writer,
                     context: context
@@ -361,6 +469,29 @@ extension Intertie_V1_Status {
             deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_GenesisChunk>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_GenesisChunk>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch began, in order: who has the genesis needs no trust to learn the validators.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_EpochsRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_EpochsRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_EpochChange` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func epochs<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_EpochsRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_EpochsRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_EpochChange>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EpochChange>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -449,6 +580,38 @@ extension Intertie_V1_Status {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch began, in order: who has the genesis needs no trust to learn the validators.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_EpochsRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_EpochsRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_EpochChange` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func epochs<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_EpochsRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_EpochsRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_EpochChange>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EpochChange>) async throws -> Result
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.serverStreaming(
+                request: request,
+                descriptor: Intertie_V1_Status.Method.Epochs.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -506,6 +669,33 @@ extension Intertie_V1_Status.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_GenesisRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_GenesisChunk>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Epochs" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > How each epoch began, in order: who has the genesis needs no trust to learn the validators.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Intertie_V1_EpochsRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func epochs<Result>(
+        request: GRPCCore.ClientRequest<Intertie_V1_EpochsRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EpochChange>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        try await self.epochs(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_EpochsRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_EpochChange>(),
             options: options,
             onResponse: handleResponse
         )
@@ -573,6 +763,37 @@ extension Intertie_V1_Status.ClientProtocol {
             metadata: metadata
         )
         return try await self.genesis(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Epochs" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > How each epoch began, in order: who has the genesis needs no trust to learn the validators.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func epochs<Result>(
+        _ message: Intertie_V1_EpochsRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EpochChange>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Intertie_V1_EpochsRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.epochs(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -138,7 +138,7 @@ package nonisolated struct Intertie_V1_StatusResponse: @unchecked Sendable {
     set {_uniqueStorage()._closeLagUs = newValue}
   }
 
-  /// Public keys of the validators, 32 bytes each, in order; 1...100.
+  /// Public keys of the epoch's validators, 32 bytes each, in the order of their turns; 1...100.
   package var validators: [Data] {
     get {_storage._validators}
     set {_uniqueStorage()._validators = newValue}
@@ -192,11 +192,107 @@ package nonisolated struct Intertie_V1_StatusResponse: @unchecked Sendable {
     set {_uniqueStorage()._failure = newValue}
   }
 
+  /// The epoch: the number of the set of validators, from 1.
+  package var epoch: UInt64 {
+    get {_storage._epoch}
+    set {_uniqueStorage()._epoch = newValue}
+  }
+
+  /// The view of consensus that this node is in, from 1.
+  package var view: UInt64 {
+    get {_storage._view}
+    set {_uniqueStorage()._view = newValue}
+  }
+
+  /// This node's public key, 32 bytes.
+  package var nodeKey: Data {
+    get {_storage._nodeKey}
+    set {_uniqueStorage()._nodeKey = newValue}
+  }
+
+  /// Its place among the validators, from 0; not set: it follows and signs nothing.
+  package var place: UInt32 {
+    get {_storage._place ?? 0}
+    set {_uniqueStorage()._place = newValue}
+  }
+  /// Returns true if `place` has been explicitly set.
+  package var hasPlace: Bool {_storage._place != nil}
+  /// Clears the value of `place`. Subsequent reads from it will return its default value.
+  package mutating func clearPlace() {_uniqueStorage()._place = nil}
+
+  /// Validators whose signatures make a certificate, 1...100.
+  package var quorum: UInt32 {
+    get {_storage._quorum}
+    set {_uniqueStorage()._quorum = newValue}
+  }
+
+  /// Public keys of the proposed validators, 32 bytes each, in order; empty: no open proposal.
+  package var proposedValidators: [Data] {
+    get {_storage._proposedValidators}
+    set {_uniqueStorage()._proposedValidators = newValue}
+  }
+
+  /// Public keys of those who accepted it, 32 bytes each, in the order in which they did.
+  package var accepted: [Data] {
+    get {_storage._accepted}
+    set {_uniqueStorage()._accepted = newValue}
+  }
+
+  /// The nodes that this one is to talk to, in the order of its peers file.
+  package var peers: [Intertie_V1_PeerStatus] {
+    get {_storage._peers}
+    set {_uniqueStorage()._peers = newValue}
+  }
+
+  /// Pieces of evidence against validators that this node keeps: contradicting signatures.
+  package var evidence: UInt64 {
+    get {_storage._evidence}
+    set {_uniqueStorage()._evidence = newValue}
+  }
+
+  /// Whether this node signs nothing until it is past what its lost disk may have signed.
+  package var isAbstaining: Bool {
+    get {_storage._isAbstaining}
+    set {_uniqueStorage()._isAbstaining = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Another node, as this one sees it.
+package nonisolated struct Intertie_V1_PeerStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Its public key, 32 bytes.
+  package var key: Data = Data()
+
+  /// HOST:PORT of its peer port.
+  package var address: String = String()
+
+  /// Whether this node's connection to it stands.
+  package var isOutgoingConnected: Bool = false
+
+  /// Whether its connection to this node stands.
+  package var isIncomingConnected: Bool = false
+
+  /// The newest view that it has shown; 0: none so far.
+  package var view: UInt64 = 0
+
+  /// How many views it is behind this node, 0 or more.
+  package var lagViews: UInt64 = 0
+
+  /// Messages to it that were dropped since the node started, since it takes them too slowly.
+  package var dropped: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 /// Asks for the genesis.
@@ -218,6 +314,45 @@ package nonisolated struct Intertie_V1_GenesisChunk: Sendable {
 
   /// The next bytes of the JSON text, at most 1 MiB; the pieces joined are the file.
   package var json: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Asks for the changes of validators.
+package nonisolated struct Intertie_V1_EpochsRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The first epoch wanted, from 2; lower: all.
+  package var from: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// How an epoch began. To verify: a quorum of the validators of the epoch before must have signed
+/// an AcceptValidators, each once, that names these validators and this epoch. A quorum of n is n
+/// less (n - 1) / 3, which is rounded down.
+package nonisolated struct Intertie_V1_EpochChange: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The epoch that began, from 2.
+  package var epoch: UInt64 = 0
+
+  /// Height of the block that sealed the epoch before.
+  package var sealedAt: UInt64 = 0
+
+  /// Public keys of its validators, 32 bytes each, in the order of their turns; 1...100.
+  package var validators: [Data] = []
+
+  /// The commands of validators of the epoch before that accepted them; a quorum or more.
+  package var acceptances: [Intertie_V1_SignedCommand] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -249,7 +384,7 @@ nonisolated extension Intertie_V1_StatusRequest: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".StatusResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}name\0\u{1}version\0\u{3}uptime_s\0\u{1}height\0\u{3}block_hash\0\u{3}state_root\0\u{3}block_time_us\0\u{3}chain_time_us\0\u{1}rate\0\u{3}interval_s\0\u{3}close_delay_s\0\u{3}open_interval\0\u{3}next_close\0\u{3}next_close_us\0\u{3}close_lag_us\0\u{1}validators\0\u{3}queue_depth\0\u{1}accounts\0\u{1}meters\0\u{1}orders\0\u{1}trades\0\u{1}readings\0\u{1}commands\0\u{1}failure\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}name\0\u{1}version\0\u{3}uptime_s\0\u{1}height\0\u{3}block_hash\0\u{3}state_root\0\u{3}block_time_us\0\u{3}chain_time_us\0\u{1}rate\0\u{3}interval_s\0\u{3}close_delay_s\0\u{3}open_interval\0\u{3}next_close\0\u{3}next_close_us\0\u{3}close_lag_us\0\u{1}validators\0\u{3}queue_depth\0\u{1}accounts\0\u{1}meters\0\u{1}orders\0\u{1}trades\0\u{1}readings\0\u{1}commands\0\u{1}failure\0\u{1}epoch\0\u{1}view\0\u{3}node_key\0\u{1}place\0\u{1}quorum\0\u{3}proposed_validators\0\u{1}accepted\0\u{1}peers\0\u{1}evidence\0\u{3}is_abstaining\0")
 
   fileprivate class _StorageClass {
     var _chainID: Data = Data()
@@ -277,6 +412,16 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
     var _readings: UInt64 = 0
     var _commands: UInt64 = 0
     var _failure: String = String()
+    var _epoch: UInt64 = 0
+    var _view: UInt64 = 0
+    var _nodeKey: Data = Data()
+    var _place: UInt32? = nil
+    var _quorum: UInt32 = 0
+    var _proposedValidators: [Data] = []
+    var _accepted: [Data] = []
+    var _peers: [Intertie_V1_PeerStatus] = []
+    var _evidence: UInt64 = 0
+    var _isAbstaining: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -312,6 +457,16 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
       _readings = source._readings
       _commands = source._commands
       _failure = source._failure
+      _epoch = source._epoch
+      _view = source._view
+      _nodeKey = source._nodeKey
+      _place = source._place
+      _quorum = source._quorum
+      _proposedValidators = source._proposedValidators
+      _accepted = source._accepted
+      _peers = source._peers
+      _evidence = source._evidence
+      _isAbstaining = source._isAbstaining
     }
   }
 
@@ -355,6 +510,16 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
         case 23: try { try decoder.decodeSingularUInt64Field(value: &_storage._readings) }()
         case 24: try { try decoder.decodeSingularUInt64Field(value: &_storage._commands) }()
         case 25: try { try decoder.decodeSingularStringField(value: &_storage._failure) }()
+        case 26: try { try decoder.decodeSingularUInt64Field(value: &_storage._epoch) }()
+        case 27: try { try decoder.decodeSingularUInt64Field(value: &_storage._view) }()
+        case 28: try { try decoder.decodeSingularBytesField(value: &_storage._nodeKey) }()
+        case 29: try { try decoder.decodeSingularUInt32Field(value: &_storage._place) }()
+        case 30: try { try decoder.decodeSingularUInt32Field(value: &_storage._quorum) }()
+        case 31: try { try decoder.decodeRepeatedBytesField(value: &_storage._proposedValidators) }()
+        case 32: try { try decoder.decodeRepeatedBytesField(value: &_storage._accepted) }()
+        case 33: try { try decoder.decodeRepeatedMessageField(value: &_storage._peers) }()
+        case 34: try { try decoder.decodeSingularUInt64Field(value: &_storage._evidence) }()
+        case 35: try { try decoder.decodeSingularBoolField(value: &_storage._isAbstaining) }()
         default: break
         }
       }
@@ -363,6 +528,10 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
       if !_storage._chainID.isEmpty {
         try visitor.visitSingularBytesField(value: _storage._chainID, fieldNumber: 1)
       }
@@ -438,6 +607,36 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
       if !_storage._failure.isEmpty {
         try visitor.visitSingularStringField(value: _storage._failure, fieldNumber: 25)
       }
+      if _storage._epoch != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._epoch, fieldNumber: 26)
+      }
+      if _storage._view != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._view, fieldNumber: 27)
+      }
+      if !_storage._nodeKey.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._nodeKey, fieldNumber: 28)
+      }
+      try { if let v = _storage._place {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 29)
+      } }()
+      if _storage._quorum != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._quorum, fieldNumber: 30)
+      }
+      if !_storage._proposedValidators.isEmpty {
+        try visitor.visitRepeatedBytesField(value: _storage._proposedValidators, fieldNumber: 31)
+      }
+      if !_storage._accepted.isEmpty {
+        try visitor.visitRepeatedBytesField(value: _storage._accepted, fieldNumber: 32)
+      }
+      if !_storage._peers.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._peers, fieldNumber: 33)
+      }
+      if _storage._evidence != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._evidence, fieldNumber: 34)
+      }
+      if _storage._isAbstaining != false {
+        try visitor.visitSingularBoolField(value: _storage._isAbstaining, fieldNumber: 35)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -472,10 +671,80 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
         if _storage._readings != rhs_storage._readings {return false}
         if _storage._commands != rhs_storage._commands {return false}
         if _storage._failure != rhs_storage._failure {return false}
+        if _storage._epoch != rhs_storage._epoch {return false}
+        if _storage._view != rhs_storage._view {return false}
+        if _storage._nodeKey != rhs_storage._nodeKey {return false}
+        if _storage._place != rhs_storage._place {return false}
+        if _storage._quorum != rhs_storage._quorum {return false}
+        if _storage._proposedValidators != rhs_storage._proposedValidators {return false}
+        if _storage._accepted != rhs_storage._accepted {return false}
+        if _storage._peers != rhs_storage._peers {return false}
+        if _storage._evidence != rhs_storage._evidence {return false}
+        if _storage._isAbstaining != rhs_storage._isAbstaining {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_PeerStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".PeerStatus"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}address\0\u{3}is_outgoing_connected\0\u{3}is_incoming_connected\0\u{1}view\0\u{3}lag_views\0\u{1}dropped\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.key) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.isOutgoingConnected) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.isIncomingConnected) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.view) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.lagViews) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.dropped) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.key.isEmpty {
+      try visitor.visitSingularBytesField(value: self.key, fieldNumber: 1)
+    }
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 2)
+    }
+    if self.isOutgoingConnected != false {
+      try visitor.visitSingularBoolField(value: self.isOutgoingConnected, fieldNumber: 3)
+    }
+    if self.isIncomingConnected != false {
+      try visitor.visitSingularBoolField(value: self.isIncomingConnected, fieldNumber: 4)
+    }
+    if self.view != 0 {
+      try visitor.visitSingularUInt64Field(value: self.view, fieldNumber: 5)
+    }
+    if self.lagViews != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lagViews, fieldNumber: 6)
+    }
+    if self.dropped != 0 {
+      try visitor.visitSingularUInt64Field(value: self.dropped, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_PeerStatus, rhs: Intertie_V1_PeerStatus) -> Bool {
+    if lhs.key != rhs.key {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.isOutgoingConnected != rhs.isOutgoingConnected {return false}
+    if lhs.isIncomingConnected != rhs.isIncomingConnected {return false}
+    if lhs.view != rhs.view {return false}
+    if lhs.lagViews != rhs.lagViews {return false}
+    if lhs.dropped != rhs.dropped {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -525,6 +794,81 @@ nonisolated extension Intertie_V1_GenesisChunk: SwiftProtobuf.Message, SwiftProt
 
   package static func ==(lhs: Intertie_V1_GenesisChunk, rhs: Intertie_V1_GenesisChunk) -> Bool {
     if lhs.json != rhs.json {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_EpochsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EpochsRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}from\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.from) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.from != 0 {
+      try visitor.visitSingularUInt64Field(value: self.from, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_EpochsRequest, rhs: Intertie_V1_EpochsRequest) -> Bool {
+    if lhs.from != rhs.from {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_EpochChange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EpochChange"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{3}sealed_at\0\u{1}validators\0\u{1}acceptances\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sealedAt) }()
+      case 3: try { try decoder.decodeRepeatedBytesField(value: &self.validators) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.acceptances) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 1)
+    }
+    if self.sealedAt != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sealedAt, fieldNumber: 2)
+    }
+    if !self.validators.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.validators, fieldNumber: 3)
+    }
+    if !self.acceptances.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.acceptances, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_EpochChange, rhs: Intertie_V1_EpochChange) -> Bool {
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.sealedAt != rhs.sealedAt {return false}
+    if lhs.validators != rhs.validators {return false}
+    if lhs.acceptances != rhs.acceptances {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

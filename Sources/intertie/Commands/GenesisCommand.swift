@@ -15,10 +15,20 @@ struct GenesisCommand: AsyncParsableCommand {
       discussion: """
         Roles that are not given fall to the operator. Accounts, meters and storage units can be \
         listed here or registered later by the operator. Prices are in ¤ per kWh.
+
+        Of n validators f = (n − 1) / 3 may be faulty, and q = n − f must agree: with four, one \
+        may stop or lie while three go on.
         """)
     @Argument(help: "The genesis file to create.") var path: String
     @Option(help: "Name of the community.") var name: String
-    @Option(help: "The node's key (tienode1…), which validates the chain.") var validator: String
+    @Option(
+      name: .customLong("validator"), parsing: .singleValue,
+      help: "Key of a node (tienode1…) that validates the chain; repeatable.")
+    var single: [String] = []
+    @Option(
+      name: .customLong("validators"), parsing: .upToNextOption,
+      help: "Keys of several, in the order of their turns.")
+    var several: [String] = []
     @Option(help: "Key of the operator: registers members, meters and storage.")
     var `operator`: String
     @Option(help: "Key of the oracle: publishes tariffs.") var oracle: String?
@@ -43,12 +53,19 @@ struct GenesisCommand: AsyncParsableCommand {
       _ = try await Self.state(of: genesis)
       try Files.create(path, try Files.json(genesis))
       print("chain \(genesis.chainID)")
+      print("validators \(ValidatorCounts(of: genesis.validators.count))")
     }
 
     /// The state that the chain starts from: what a genesis cannot give, the node would refuse.
     static func state(of genesis: Genesis) async throws -> BarePipeline {
       do { return try await BarePipeline(genesis: genesis) } catch {
         throw CommandFailure("the genesis gives no state to start from (\(error))")
+      }
+    }
+
+    func validate() throws {
+      guard !single.isEmpty || !several.isEmpty else {
+        throw ValidationError("give --validator or --validators")
       }
     }
 
@@ -65,7 +82,9 @@ struct GenesisCommand: AsyncParsableCommand {
           operator: lead, oracle: try role(oracle, "--oracle"),
           gateway: try role(gateway, "--gateway"), utility: try role(utility, "--utility"),
           community: try role(community, "--community")),
-        validators: [try PublicKey(argument: validator, as: .node, "--validator")],
+        validators: try (single + several).map {
+          try PublicKey(argument: $0, as: .node, "--validator")
+        },
         tariff: Tariff(
           retail: Price(try Amounts.micro(retail, "--retail")),
           feedIn: Price(try Amounts.micro(feedIn, "--feed-in")),
@@ -91,11 +110,12 @@ struct GenesisCommand: AsyncParsableCommand {
     func run() async throws {
       let genesis = try Files.genesis(path)
       _ = try await Make.state(of: genesis)
-      print("chain     \(genesis.chainID)")
-      print("name      \(genesis.name)")
-      print("accounts  \(genesis.accountOrder.count)")
-      print("meters    \(genesis.meters.count)")
-      print("storage   \(genesis.storage.count)")
+      print("chain       \(genesis.chainID)")
+      print("name        \(genesis.name)")
+      print("validators  \(ValidatorCounts(of: genesis.validators.count))")
+      print("accounts    \(genesis.accountOrder.count)")
+      print("meters      \(genesis.meters.count)")
+      print("storage     \(genesis.storage.count)")
     }
   }
 }

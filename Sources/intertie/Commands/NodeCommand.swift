@@ -32,6 +32,20 @@ struct NodeCommand: AsyncParsableCommand {
       """)
   var keepBlocks: UInt64?
   @Option(help: "File to write the port to, once the node listens.") var portFile: String?
+  @Option(
+    help: """
+      HOST:PORT to listen on for the chain's other nodes; port 0 lets the system choose. Needed \
+      with --peers, and for each chain of several validators.
+      """)
+  var peerListen: String?
+  @Option(
+    help: """
+      File with the other nodes: a line `tienode1… HOST:PORT` for each; `#` begins a comment. Read \
+      again when it changes. This node talks to no other keys.
+      """)
+  var peers: String?
+  @Option(help: "File to write the peer port to, once the node listens there.")
+  var peerPortFile: String?
   @Option(help: "trace, debug, info, notice, warning, error.") var logLevel: Logger.Level = .notice
 
   func run() async throws {
@@ -40,8 +54,13 @@ struct NodeCommand: AsyncParsableCommand {
     let genesis = try Files.genesis(self.genesis)
     let key = try KeyFile.load(self.key).decrypt(passphrase: try protection.passphrase())
     try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
-    let configuration = NodeConfiguration(
-      genesis: genesis, directory: data, validatorKey: key, keepBlocks: keepBlocks, log: log)
+    var configuration = NodeConfiguration(
+      genesis: genesis, directory: data, validatorKey: key, peers: try peerConfiguration(key, log),
+      keepBlocks: keepBlocks, log: log)
+    configuration.onPeerPort = { [log, peerPortFile, peerListen] port in
+      log.notice("listening for peers", metadata: ["address": "\(peerListen ?? ""), port \(port)"])
+      Self.write(port, to: peerPortFile)
+    }
     do {
       let server = try serverConfiguration(log)
       log.notice("opening the chain", metadata: ["chain": "\(genesis.chainID)"])
@@ -51,9 +70,7 @@ struct NodeCommand: AsyncParsableCommand {
       defer { signals.cancel() }
       try await NodeServer(grid, server).run { [log, portFile, server] port in
         log.notice("listening", metadata: ["address": "\(server.host):\(port)"])
-        if let portFile {
-          try? Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: portFile), options: .atomic)
-        }
+        Self.write(port, to: portFile)
       }
       log.notice("stopped", metadata: ["height": "\(grid.view.tip.height)"])
     } catch let failure as NodeFailure {
@@ -67,8 +84,7 @@ struct NodeCommand: AsyncParsableCommand {
   }
 
   private func serverConfiguration(_ log: Logger) throws -> ServerConfiguration {
-    let address = NodeAddress(node: listen, ca: nil)
-    let (host, port) = try listenAddress(address)
+    let (host, port) = try Self.listenAddress(listen)
     let security: ServerConfiguration.Security
     if plaintext {
       security = .plaintext
@@ -86,11 +102,25 @@ struct NodeCommand: AsyncParsableCommand {
     return ServerConfiguration(host: host, port: port, security: security)
   }
 
-  private func listenAddress(_ address: NodeAddress) throws -> (host: String, port: Int) {
-    if listen.hasSuffix(":0") {
-      return (listen.dropLast(2).trimmingCharacters(in: ["[", "]"]), 0)
+  private func peerConfiguration(_ key: SigningKey, _ log: Logger) throws -> PeerConfiguration? {
+    guard peerListen != nil || peers != nil else { return nil }
+    guard let peerListen, let peers else {
+      throw CommandFailure("--peers and --peer-listen are given together")
     }
-    return try address.endpoint
+    let (host, port) = try Self.listenAddress(peerListen)
+    return PeerConfiguration(key: key, host: host, port: port, peers: peers, log: log)
+  }
+
+  private static func write(_ port: Int, to file: String?) {
+    guard let file else { return }
+    try? Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+  }
+
+  private static func listenAddress(_ text: String) throws -> (host: String, port: Int) {
+    if text.hasSuffix(":0") {
+      return (text.dropLast(2).trimmingCharacters(in: ["[", "]"]), 0)
+    }
+    return try NodeAddress(node: text, ca: nil).endpoint
   }
 }
 

@@ -26,15 +26,44 @@ struct StatusCommand: AsyncParsableCommand {
       ("chain time", Self.time(status.chainTimeUs) + (status.rate > 1 ? " (×\(status.rate))" : "")),
       ("open interval", "\(status.openInterval)"),
       ("next close", "\(status.nextClose) at \(Self.time(status.nextCloseUs))"),
-      ("validators", "\(status.validators.count)"),
+      ("epoch", "\(status.epoch), view \(status.view)"),
+      ("validators", Self.validators(status)),
+      ("evidence", "\(status.evidence)"),
       ("accounts", "\(status.accounts)"), ("meters", "\(status.meters)"),
       ("orders", "\(status.orders)"), ("trades", "\(status.trades)"),
       ("readings", "\(status.readings)"), ("commands", "\(status.commands)"),
       ("waiting", "\(status.queueDepth) entries"),
       ("health", status.failure.isEmpty ? "running" : status.failure),
     ]
-    for (name, value) in rows {
+    for (name, value) in rows + Self.peers(status) {
       print(name.padding(toLength: 15, withPad: " ", startingAt: 0) + value)
+    }
+  }
+
+  /// How many there are, how many must agree, and whether this node is one of them.
+  private static func validators(_ status: Intertie_V1_StatusResponse) -> String {
+    let count = status.validators.count
+    var text = "\(count), of which \(status.quorum) must agree; this node "
+    text += status.hasPlace ? "is number \(status.place)" : "is none"
+    if status.isAbstaining { text += ", and abstains" }
+    if !status.proposedValidators.isEmpty { text += "; another set is proposed" }
+    return text
+  }
+
+  /// One row for each peer.
+  private static func peers(_ status: Intertie_V1_StatusResponse) -> [(String, String)] {
+    status.peers.map { peer in
+      let directions = [
+        peer.isOutgoingConnected ? "to it" : nil, peer.isIncomingConnected ? "from it" : nil,
+      ].compactMap { $0 }
+      let link =
+        directions.isEmpty
+        ? "not connected" : "connected \(directions.joined(separator: " and "))"
+      let shown = peer.view == 0 ? "no view so far" : "view \(peer.view), \(peer.lagViews) behind"
+      let name = PublicKey(peer.key)?.text(as: .node) ?? Hex.encode(peer.key)
+      return (
+        "peer", "\(name) at \(peer.address): \(link); \(shown); \(peer.dropped) dropped"
+      )
     }
   }
 

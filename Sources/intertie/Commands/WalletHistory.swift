@@ -76,7 +76,8 @@ extension WalletCommand {
       abstract: "Fetches and checks the proof of an account's balance.",
       discussion: """
         The account's bytes, their Merkle path, the header that attests the root, and the header's \
-        finalization are checked here against the validators of the chain's genesis.
+        finalization are checked here against the validators of the chain's genesis, or those \
+        that were accepted since by a quorum of the ones before them.
         """)
     @OptionGroup var viewed: ViewedAccount
     @OptionGroup var address: NodeAddress
@@ -86,12 +87,13 @@ extension WalletCommand {
 
     func run() async throws {
       let key = try viewed.publicKey()
-      let proof = try await address.connect { connection in
-        try await connection.ledger.proof(
+      let start = try genesis.map { ProvenValidators(try Files.genesis($0)) }
+      let (proof, trusted) = try await address.connect { connection in
+        let proof = try await connection.ledger.proof(
           .with { $0.account = key.data }, options: NodeConnection.options)
+        return (proof, try await connection.proven(start))
       }
-      let trusted = try genesis.map { try Files.genesis($0) }
-      let checked = try BalanceProof(proof, of: key, genesis: trusted)
+      let checked = try BalanceProof(proof, of: key, trusted: trusted)
       if json {
         print(try proof.jsonString())
         return

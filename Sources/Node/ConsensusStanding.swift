@@ -1,0 +1,17 @@
+import Consensus
+
+/// Where this node's consensus stands, for `Status` and metrics.
+package struct ConsensusStanding: Hashable, Sendable {
+  package var view: UInt64 = 0
+  package var isAbstaining = false
+  /// The newest view in which each validator was seen, in their order.
+  package var newestViews: [UInt64] = []
+
+  package init() {}
+
+  init(_ core: ConsensusCore) {
+    view = core.view
+    isAbstaining = core.isAbstaining
+    newestViews = core.configuration.validators.indices.map { core.newestView(of: UInt16($0)) }
+  }
+}

@@ -1,0 +1,42 @@
+import Domain
+
+/// Places in the inbox, taken before the signatures are checked and given back with the answer.
+package struct Reservation: Hashable, Sendable {
+  /// 1 or more: waiting for nothing takes a place too.
+  package var entries: Int
+  package var bytes: Int
+  /// Commands may take places that readings may not, and go into a block before them.
+  package var isForCommands: Bool
+
+  package init(entries: Int, bytes: Int, isForCommands: Bool) {
+    self.isForCommands = isForCommands
+    self.entries = max(entries, 1)
+    self.bytes = bytes
+  }
+}
+
+/// Entries that one client call wants on the chain, and where their results go.
+package struct Submission: Sendable {
+  package var entries: [VerifiedEntry]
+  package var answer: SubmissionAnswer
+
+  package init(entries: [VerifiedEntry], answer: SubmissionAnswer) {
+    self.entries = entries
+    self.answer = answer
+  }
+}
+
+/// Gives a waiting call its results, one for each entry, or the reason why the node stopped: once.
+package struct SubmissionAnswer: Sendable {
+  package typealias Outcome = Result<[EntryResult], NodeFailure>
+
+  private let take: @Sendable (Outcome) -> Void
+
+  package init(_ take: @escaping @Sendable (Outcome) -> Void) { self.take = take }
+
+  package init(_ continuation: CheckedContinuation<Outcome, Never>) {
+    take = { continuation.resume(returning: $0) }
+  }
+
+  package func resume(_ outcome: Outcome) { take(outcome) }
+}

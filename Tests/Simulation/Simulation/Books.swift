@@ -1,0 +1,144 @@
+import Domain
+import Fees
+import Ledger
+import Market
+import Metering
+import Node
+
+/// The community's books as they must be, kept from entries, receipts and interval totals alone.
+struct Books {
+  private let community: Community
+  /// Money that is in the grid.
+  private var money: Int128
+  private let tokens: Int128
+  private var rewards: Int128 = 0
+  private var watt: Int128 = 0
+  /// Free money of the two members who only pay each other.
+  private var paid: [PublicKey: Int64]
+  /// The figures that count for a meter's interval, from its newest applied reading.
+  private var figures: [MeterInterval: Reading] = [:]
+  private var nextClose: Interval
+  /// Intervals closed.
+  var closed: Int { Int(nextClose.index - community.genesis.calendar.firstInterval.index) }
+
+  private struct MeterInterval: Hashable {
+    var meter: MeterID
+    var interval: Interval
+  }
+
+  init(_ community: Community) {
+    self.community = community
+    let genesis = community.genesis
+    money = genesis.accounts.reduce(0) { $0 + Int128($1.money.raw) }
+    tokens = genesis.accounts.reduce(Int128(genesis.parameters.educationFund.raw)) {
+      $0 + Int128($1.tsl.raw)
+    }
+    paid = Dictionary(
+      uniqueKeysWithValues: Community.payers.map {
+        (community.members[$0].publicKey, Community.money.raw)
+      })
+    nextClose = genesis.calendar.firstInterval
+  }
+
+  /// Takes a final block down; what is wrong with it.
+  mutating func take(_ decided: Decided) -> String? {
+    for close in decided.execution.closes {
+      if let fault = take(close) { return "interval \(nextClose.index - 1): \(fault)" }
+    }
+    for (entry, receipt) in zip(decided.block.entries, decided.execution.receipts)
+    where receipt.rejection == nil {
+      switch entry.content {
+      case .reading(let reading):
+        if let fault = take(reading) { return fault }
+      case .command(let command):
+        if let fault = take(command) { return fault }
+      }
+    }
+    return nil
+  }
+
+  /// Energy is neither made nor lost, and each meter's figure is what its newest reading said.
+  private mutating func take(_ close: IntervalClose) -> String? {
+    let sheet = close.sheet
+    guard close.meter.interval == nextClose else { return "closed out of its turn" }
+    nextClose = nextClose.next
+    let sources =
+      Int128(sheet.generation.raw) + Int128(sheet.utilityImport.raw)
+      + Int128(sheet.tieImport.raw) + Int128(sheet.unserved.raw)
+    let uses =
+      Int128(sheet.consumption.raw) + Int128(sheet.utilityExport.raw)
+      + Int128(sheet.tieExport.raw) + Int128(sheet.curtailed.raw) + Int128(sheet.stored.raw)
+    guard sources == uses else { return "energy does not balance: \(sheet)" }
+    watt += Int128(sheet.stored.raw)
+    rewards += close.rewards.reduce(0) { $0 + Int128($1.amount) }
+    var (exported, imported) = (Int128(0), Int128(0))
+    for figure in close.meter.figures where figure.interval == close.meter.interval {
+      exported += Int128(figure.exported.raw)
+      imported += Int128(figure.imported.raw)
+      let meter = community.meters[Int(figure.meter)].publicKey
+      let known = figures[MeterInterval(meter: meter, interval: figure.interval)]
+      if let known, known.exported != figure.exported || known.imported != figure.imported {
+        return "the figure of meter \(figure.meter) is not its reading's"
+      }
+      if known == nil && figure.quality != .estimated {
+        return "meter \(figure.meter) has a figure that nobody read"
+      }
+    }
+    if close.meter.late == 0,
+      Int128(sheet.generation.raw) != exported || Int128(sheet.consumption.raw) != imported
+    {
+      return "generation and consumption are not what the meters read"
+    }
+    return nil
+  }
+
+  private mutating func take(_ reading: Reading) -> String? {
+    let name = MeterInterval(meter: reading.meter, interval: reading.interval)
+    if let before = figures[name], before.version >= reading.version {
+      return "version \(reading.version) of a reading is applied after \(before.version)"
+    }
+    figures[name] = reading
+    return nil
+  }
+
+  private mutating func take(_ command: Command) -> String? {
+    switch command.body {
+    case .issue(_, let amount): money += Int128(amount.raw)
+    case .redeem(let amount): money -= Int128(amount.raw)
+    case .transfer(let to, .money, let amount):
+      guard let own = paid[command.signer] else { return nil }
+      guard own >= amount else { return "a member pays what it does not have" }
+      paid[command.signer] = own - amount
+      paid[to, default: 0] += amount
+    default: return nil
+    }
+    return nil
+  }
+
+  /// Compares with a ledger that has executed the same blocks.
+  func compare(_ ledger: LedgerCore) -> String? {
+    var sums = (money: Int128(0), tokens: Int128(0), rewards: Int128(0), watt: Int128(0))
+    for index in 0..<ledger.accountCount {
+      let account = ledger.account(AccountIndex(index))
+      sums.money += Int128(account.money.raw) + Int128(account.heldMoney.raw)
+      sums.tokens += Int128(account.tsl.raw)
+      sums.rewards += Int128(account.ect.raw)
+      sums.watt += Int128(account.watt.raw)
+      if let expected = paid[account.id], account.money.raw != expected {
+        return "a payer has \(account.money.raw), not \(expected)"
+      }
+    }
+    if sums.money != money { return "there is \(sums.money) of money, not \(money)" }
+    if sums.tokens != tokens { return "there are \(sums.tokens) TSL, not \(tokens)" }
+    if sums.rewards != rewards { return "there are \(sums.rewards) ECT, not \(rewards)" }
+    if sums.watt != watt { return "there are \(sums.watt) mWh, not \(watt)" }
+    return nil
+  }
+}
+
+extension Oracle {
+  /// 11: the ledger of a node at the newest height holds what the books say.
+  mutating func audit(_ replica: BareReplica, name: String) {
+    if let fault = books.compare(replica.pipeline.ledger) { fail("\(name): \(fault)") }
+  }
+}

@@ -1,0 +1,125 @@
+import Consensus
+import Domain
+import Node
+import Storage
+
+/// Watches a run and knows what may not happen. Written apart from the modules under test: it
+/// shares their values, and none of their predicates.
+struct Oracle {
+  /// The first thing that was wrong.
+  private(set) var violation: String?
+  /// Validators by epoch, the first one's first.
+  private(set) var epochs: [[PublicKey]]
+  let community: Community
+  let settings: RunSettings
+
+  // What was signed and certified, by epoch and view.
+  var ballots: [BallotName: Ballot] = [:]
+  var notarized: [ViewName: Digest] = [:]
+  var nullified: Set<ViewName> = []
+  var finalized: [ViewName: Digest] = [:]
+  /// Final blocks whose notarization is still to be looked up.
+  var unproven: [ViewName: Digest] = [:]
+  var accused: Set<PublicKey> = []
+
+  // The chain: block h at place h − 1.
+  var chain: [ChainBlock] = []
+  /// Where each command and reading was applied.
+  var applied: [Digest: ReceiptPosition] = [:]
+  var acknowledged: [Acknowledgement] = []
+  var books: Books
+
+  init(_ community: Community, _ settings: RunSettings) {
+    self.community = community
+    self.settings = settings
+    epochs = [community.genesis.validators]
+    books = Books(community)
+  }
+
+  mutating func fail(_ what: String) {
+    if violation == nil { violation = what }
+  }
+
+  // MARK: epochs
+
+  /// A node has entered an epoch; all enter with the same validators.
+  mutating func entered(_ epoch: UInt64, _ validators: [PublicKey], name: String) {
+    guard epoch > 0, epoch <= UInt64(epochs.count) + 1 else {
+      return fail("\(name) enters epoch \(epoch) after \(epochs.count)")
+    }
+    if epoch == UInt64(epochs.count) + 1 {
+      epochs.append(validators)
+    } else if epochs[Int(epoch) - 1] != validators {
+      fail("\(name) enters epoch \(epoch) with other validators")
+    }
+  }
+
+  func validators(of epoch: UInt64) -> [PublicKey]? {
+    epoch > 0 && epoch <= UInt64(epochs.count) ? epochs[Int(epoch) - 1] : nil
+  }
+
+  // MARK: nodes
+
+  /// 9: what is final stays final, across restarts. 13: memory is bounded.
+  mutating func stepped(_ node: SimulatedNode, _ step: Step, name: String) {
+    guard let replica = node.replica else { return }
+    do throws(InvariantViolation) { try replica.checkInvariants() } catch {
+      fail("\(name): \(error)")
+    }
+    if let epoch = step.newEpoch { entered(epoch, replica.validators, name: name) }
+    let core = replica.core
+    if core.floor.view < node.floor.view || core.floor.height < node.floor.height {
+      fail("\(name) goes back from height \(node.floor.height) to \(core.floor.height)")
+    }
+  }
+
+  mutating func started(_ node: SimulatedNode, _ recovered: RecoveredState) {
+    let floor = recovered.consensus.floor
+    if floor.view < node.floor.view || floor.height < node.floor.height {
+      fail("node \(node.index) starts at height \(floor.height), below \(node.floor.height)")
+    }
+    let registry = recovered.pipeline.registry
+    if epochs.indices.contains(Int(registry.epoch) - 1),
+      epochs[Int(registry.epoch) - 1] != registry.validators
+    {
+      fail("node \(node.index) starts with other validators of epoch \(registry.epoch)")
+    }
+  }
+
+  mutating func halted(_ node: SimulatedNode, _ failure: NodeFailure, name: String) {
+    if node.isHonest { fail("\(name) halts: \(failure)") }
+  }
+
+  /// What has become durable.
+  mutating func committed(_ step: Step, by node: SimulatedNode, name: String) {
+    for stored in step.batch.journal {
+      guard let record = try? JournalRecord(decoding: stored.bytes) else {
+        return fail("\(name) writes a journal record that cannot be read")
+      }
+      if case .certificate(let certificate) = record { held(certificate, name: name) }
+      if case .vote(let vote) = record { signed(vote.subject, by: node, name: name) }
+    }
+    for evidence in step.batch.evidence { accused(evidence, name: name) }
+    for decided in step.decided {
+      execute(decided, by: node, name: name)
+      node.floor = (decided.block.header.view, decided.block.header.height)
+    }
+    if let replica = node.replica, !step.decided.isEmpty, node.floor.height == UInt64(chain.count) {
+      audit(replica, name: name)
+    }
+  }
+
+  private mutating func accused(_ stored: StoredEvidence, name: String) {
+    guard let validators = validators(of: stored.epoch), Int(stored.signer) < validators.count
+    else { return fail("\(name) accuses a stranger") }
+    let key = validators[Int(stored.signer)]
+    accused.insert(key)
+    let place = community.nodes.firstIndex { $0.publicKey == key } ?? 0
+    if !isByzantine(key) { fail("\(name) accuses the honest N\(place)") }
+  }
+
+  func isByzantine(_ key: PublicKey) -> Bool {
+    let first = settings.validators - settings.byzantine
+    return community.nodes[first..<settings.validators].contains { $0.publicKey == key }
+  }
+}
