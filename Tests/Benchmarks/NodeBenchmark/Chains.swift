@@ -2,6 +2,7 @@ import Domain
 import Foundation
 import Logging
 import Node
+import ProcessSupport
 import Wire
 
 /// A chain of one node in this process, and a member who sends commands.

@@ -3,6 +3,7 @@ import Foundation
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import Node
+import ProcessSupport
 import Wire
 
 /// Signed readings through a node process of its own, over gRPC with TLS: from signed bytes to the
