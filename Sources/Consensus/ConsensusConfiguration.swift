@@ -23,6 +23,8 @@ package enum ConsensusLimits {
   package static let resentVotes = 16
   /// Assembled certificates of which it is not known yet who lacks them.
   package static let passings = 64
+  /// Beginnings in one standing: two lives of each validator.
+  package static let beginnings = 2 * validators
   /// Nodes that follow the chain without being validators, and are answered.
   package static let followers = 64
   /// Blocks behind a final one up to the one that was finalized.

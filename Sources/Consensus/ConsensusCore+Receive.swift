@@ -46,7 +46,7 @@ extension ConsensusCore {
       }
     guard isHeldUp, own != nil, isDue(peers[Int(sender)].outdated, now) else { return }
     peers[Int(sender)].outdated = now
-    effects.append(.send(standing(for: sender), to: sender))
+    effects.append(.send(.standing(standing(for: sender)), to: sender))
   }
 
   /// Rule 8: who asks to skip a view that is over here is told so, at most once in Δ. Notarize

@@ -42,11 +42,12 @@ extension ConsensusCore {
     guard record.epoch == nil || record.epoch == configuration.epoch else { return }
     switch record {
     case .beginning(let made) where made.signer == own:
+      isForgetful = beginning != nil
       beginning = made
       abstention = .unresolved
     case .beginning(let made):
       if Int(made.signer) < configuration.validators.count {
-        peers[Int(made.signer)].witnessed = made
+        _ = peers[Int(made.signer)].hold(made)
       }
     case .abstention(_, let view): abstention = .through(view)
     default: if isKept(record.view) { restoreRound(record) }

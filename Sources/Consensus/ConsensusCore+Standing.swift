@@ -17,7 +17,7 @@ extension ConsensusCore {
       fetch(Lack(from: view, blocks: []), from: peer, &effects)
       return
     }
-    effects.append(.send(standing(for: peer), to: peer))
+    effects.append(.send(.standing(standing(for: peer)), to: peer))
   }
 
   // MARK: asking
@@ -28,8 +28,8 @@ extension ConsensusCore {
     if beginning == nil { begin(now, &effects) }
     let time = askAt ?? now
     if time <= now {
-      for peer in others where peers[Int(peer)].told == nil {
-        effects.append(.send(standing(for: peer), to: peer))
+      for peer in others where asks(peer) {
+        effects.append(.send(.standing(standing(for: peer)), to: peer))
       }
       askAt = Timestamp(microseconds: now.microseconds + 2 * configuration.delta)
     }
@@ -49,14 +49,18 @@ extension ConsensusCore {
     effects.append(.persist(.beginning(made)))
   }
 
-  func standing(for peer: UInt16, answering question: Beginning? = nil) -> Message {
-    let seen = peers[Int(peer)]
-    let asks = abstention == .unresolved && seen.told == nil
-    return .standing(
-      Standing(
-        epoch: configuration.epoch, height: floor.height, answer: question?.life ?? 0,
-        beginning: asks ? beginning : nil, witnessed: question == nil ? nil : seen.witnessed,
-        certificate: entryCertificate, vote: seen.newest))
+  /// Whether that validator's answer is still wanted.
+  private func asks(_ peer: UInt16) -> Bool {
+    guard abstention == .unresolved else { return false }
+    guard let told = peers[Int(peer)].told else { return true }
+    return isForgetful && !told.hasAll
+  }
+
+  func standing(for peer: UInt16) -> Standing {
+    Standing(
+      epoch: configuration.epoch, height: floor.height, beginning: asks(peer) ? beginning : nil,
+      wantsAll: asks(peer) && isForgetful, certificate: entryCertificate,
+      vote: peers[Int(peer)].newest)
   }
 
   // MARK: answering and learning
@@ -74,24 +78,33 @@ extension ConsensusCore {
     if let question = standing.beginning, question.epoch == standing.epoch,
       question.signer == sender
     {
-      answer(question, of: sender, now, &effects)
+      answer(question, of: sender, wantsAll: standing.wantsAll, now, &effects)
     }
   }
 
   /// At most once in Δ to each peer. The first beginning of each validator in an epoch is stored
-  /// before it is answered: a later life of it will hear of it.
+  /// before it is answered: a later life of it will hear of it. Such a one has also forgotten what
+  /// it had witnessed of others, and gets all that this node has.
   private mutating func answer(
-    _ question: Beginning, of peer: UInt16, _ now: Timestamp, _ effects: inout [Effect]
+    _ question: Beginning, of peer: UInt16, wantsAll: Bool, _ now: Timestamp,
+    _ effects: inout [Effect]
   ) {
     guard own != nil, !isHalted, isDue(peers[Int(peer)].questioned, now) else { return }
     // Who cannot show how it entered its view, other than the epoch's first, has nothing to say.
     guard entryCertificate != nil || floorEpoch != configuration.epoch else { return }
     peers[Int(peer)].questioned = now
-    if peers[Int(peer)].witnessed == nil {
-      peers[Int(peer)].witnessed = question
+    if peers[Int(peer)].beginnings.isEmpty, peers[Int(peer)].hold(question) {
       effects.append(.persist(.beginning(question)))
     }
-    effects.append(.send(standing(for: peer, answering: question), to: peer))
+    var answer = standing(for: peer)
+    answer.answer = question.life
+    answer.witnessed = peers[Int(peer)].beginnings
+    answer.hasAll = wantsAll || answer.witnessed.contains { $0.life != question.life }
+    if answer.hasAll {
+      for other in others where other != peer { answer.witnessed += peers[Int(other)].beginnings }
+      if let beginning { answer.witnessed.append(beginning) }
+    }
+    effects.append(.send(.standing(answer), to: peer))
   }
 
   /// Takes an answer to this life's question, or a vote that shows that the disk is an old copy.
@@ -102,23 +115,43 @@ extension ConsensusCore {
       vote.signer == own && vote.subject.epoch == standing.epoch ? vote : nil
     }
     if let vote { recall(vote, now, &effects) }
-    guard abstention == .unresolved, let own, let beginning, standing.answer == beginning.life,
-      let witnessed = standing.witnessed, witnessed.signer == own,
-      witnessed.epoch == standing.epoch
-    else { return }
+    guard abstention == .unresolved, let beginning, standing.answer == beginning.life else {
+      return
+    }
+    let lives = standing.witnessed.filter { $0.signer == own && $0.epoch == standing.epoch }
+    guard !lives.isEmpty else { return }
+    if standing.hasAll { remember(standing, &effects) }
     var through = floor.view
     if let certificate = standing.certificate, certificate.subject.epoch == standing.epoch {
       through = max(through, certificate.subject.view)
     }
     // Nobody signs two views above a certificate that honest validators know.
     through = through > .max - 2 ? .max : through + 2
+    // A vote of this epoch, while this life has signed none, is an earlier life's.
+    let isFirst = vote == nil && lives.allSatisfy { $0.life == beginning.life }
     peers[Int(sender)].told = Told(
-      through: max(through, vote?.subject.view ?? 0), isFirst: witnessed.life == beginning.life)
+      through: max(through, vote?.subject.view ?? 0), isFirst: isFirst, hasAll: standing.hasAll)
+    isForgetful = isForgetful || !isFirst
+    settle(&effects)
+  }
+
+  /// Stores the beginnings that others have witnessed, where this node may have forgotten them.
+  private mutating func remember(_ standing: Standing, _ effects: inout [Effect]) {
+    for made in standing.witnessed {
+      guard made.signer != own, Int(made.signer) < configuration.validators.count,
+        made.epoch == standing.epoch, peers[Int(made.signer)].hold(made)
+      else { continue }
+      effects.append(.persist(.beginning(made)))
+    }
+  }
+
+  /// With the answers of q − 1 others it is known through which view this node may have signed:
+  /// none, if all have witnessed this life alone.
+  private mutating func settle(_ effects: inout [Effect]) {
     let told = others.compactMap { peers[Int($0)].told }
-    guard told.count + 1 >= Quorum.size(of: configuration.validators.count) else { return }
-    // All have witnessed this life first: no earlier one has signed in this epoch.
-    let isFirst = told.allSatisfy(\.isFirst)
-    let last = isFirst ? 0 : told.map(\.through).max() ?? 0
+    let counted = told.count { !isForgetful || $0.hasAll }
+    guard counted + 1 >= Quorum.size(of: configuration.validators.count) else { return }
+    let last = isForgetful ? told.map(\.through).max() ?? 0 : 0
     abstention = .through(last)
     askAt = nil
     effects.append(.persist(.abstention(epoch: configuration.epoch, through: last)))
@@ -134,6 +167,7 @@ extension ConsensusCore {
       rounds[view]?.hasSigned(vote.subject.kind) != true
     else { return }
     abstention = .unresolved
+    isForgetful = true
     for peer in others { peers[Int(peer)].told = nil }
     begin(now, &effects)
   }

@@ -51,6 +51,8 @@ package struct ConsensusCore: Sendable {
   package internal(set) var abstention = Abstention.unresolved
   /// Of this life, durable before it asks.
   var beginning: Beginning?
+  /// Another life of this node has begun in this epoch, before this one asked.
+  var isForgetful = false
   /// When to ask again.
   var askAt: Timestamp?
 

@@ -66,7 +66,8 @@ package enum Message: Hashable, Sendable {
 
   /// Whether every signature in it verifies; for whoever takes messages off the wire. With an
   /// `epoch`: every one that can count there. What is of another epoch counts nowhere, and only
-  /// tells that its sender is in that epoch (rule 12).
+  /// tells that its sender is in that epoch (rule 12); so the core must still be in this one when
+  /// it gets the message.
   package func verify(validators: [PublicKey], chain: ChainID, epoch: UInt64? = nil) -> Bool {
     if let epoch, let other = self.epoch, other != epoch { return true }
     return switch self {

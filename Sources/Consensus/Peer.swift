@@ -12,8 +12,9 @@ struct Peer: Sendable {
   var newest: Vote?
   /// Of its last final block, as it says.
   var height: UInt64 = 0
-  /// Its first beginning in this epoch, stored (rule 16).
-  var witnessed: Beginning?
+  /// Its beginnings in this epoch, stored: the first that this node heard of, and of another life,
+  /// if others tell of one (rule 16).
+  private(set) var beginnings: [Beginning] = []
   /// What it answered to this node's question; nil before (rule 16).
   var told: Told?
 
@@ -30,6 +31,15 @@ struct Peer: Sendable {
     if view >= newest?.subject.view ?? 0 { newest = vote }
   }
 
+  /// Holds a beginning of its; false when there is nothing new in it.
+  mutating func hold(_ beginning: Beginning) -> Bool {
+    guard beginnings.count < 2, !beginnings.contains(where: { $0.life == beginning.life }) else {
+      return false
+    }
+    beginnings.append(beginning)
+    return true
+  }
+
   /// Moves its timers back with the clock.
   mutating func shift(by shift: Int64) {
     outdated = outdated?.earlier(by: shift)
@@ -42,8 +52,10 @@ struct Peer: Sendable {
 struct Told: Sendable {
   /// Through which view the asker may have signed, as far as this answer tells.
   var through: UInt64
-  /// The asker's present life is the first that was witnessed.
+  /// No other life of the asker was witnessed.
   var isFirst: Bool
+  /// It came with all beginnings that its sender has stored.
+  var hasAll: Bool
 }
 
 extension Timestamp {

@@ -70,8 +70,9 @@ package struct Beginning: Hashable, Sendable {
 /// Where the sender stands, and what it has seen of the addressee: sent when a link comes up, and
 /// as question and answer before a validator signs in an epoch (rule 16).
 ///
-/// Canonical bytes: epoch 8, height 8, answer 8, then beginning, witnessed, certificate and vote,
-/// each behind a byte that is 1 if it follows and 0 if there is none.
+/// Canonical bytes: epoch 8, height 8, answer 8, wants all 1, has all 1, the witnessed beginnings
+/// behind a 32-bit count, then beginning, certificate and vote, each behind a byte that is 1 if it
+/// follows and 0 if there is none.
 package struct Standing: Hashable, Sendable {
   package var epoch: UInt64
   /// Of the sender's last final block: a hint, not proven.
@@ -80,8 +81,13 @@ package struct Standing: Hashable, Sendable {
   package var answer: UInt64
   /// Asks: the sender is about to sign.
   package var beginning: Beginning?
-  /// The addressee's first beginning in this epoch, as the sender has witnessed and stored it.
-  package var witnessed: Beginning?
+  /// The asker knows that it has forgotten what it witnessed: it wants all beginnings.
+  package var wantsAll: Bool
+  /// Answers with the addressee's beginnings in this epoch, as the sender has stored them; at most
+  /// `ConsensusLimits.beginnings`.
+  package var witnessed: [Beginning]
+  /// `witnessed` has all others' as well, and the sender's own.
+  package var hasAll: Bool
   /// With which the sender entered its view; nil in an epoch's first view.
   package var certificate: Certificate?
   /// The newest vote of the addressee that the sender has seen.
@@ -89,23 +95,28 @@ package struct Standing: Hashable, Sendable {
 
   package init(
     epoch: UInt64, height: UInt64, answer: UInt64 = 0, beginning: Beginning? = nil,
-    witnessed: Beginning? = nil, certificate: Certificate? = nil, vote: Vote? = nil
+    wantsAll: Bool = false, witnessed: [Beginning] = [], hasAll: Bool = false,
+    certificate: Certificate? = nil, vote: Vote? = nil
   ) {
     self.epoch = epoch
     self.height = height
     self.answer = answer
     self.beginning = beginning
+    self.wantsAll = wantsAll
     self.witnessed = witnessed
+    self.hasAll = hasAll
     self.certificate = certificate
     self.vote = vote
   }
 
   package var isQuestion: Bool { beginning != nil }
 
+  /// All that are signed in it.
+  package var beginnings: [Beginning] { witnessed + [beginning].compactMap { $0 } }
+
   /// Whether its parts are of its epoch, and their signatures verify.
   func verify(validators: [PublicKey], chain: ChainID) -> Bool {
-    for part in [beginning, witnessed] {
-      guard let part else { continue }
+    for part in beginnings {
       guard part.epoch == epoch, part.verify(validators: validators, chain: chain) else {
         return false
       }
@@ -123,10 +134,12 @@ package struct Standing: Hashable, Sendable {
     writer.write(epoch)
     writer.write(height)
     writer.write(answer)
+    writer.write(wantsAll)
+    writer.write(hasAll)
+    writer.write(UInt32(witnessed.count))
+    for part in witnessed { part.encode(into: &writer) }
     writer.write(beginning != nil)
     beginning?.encode(into: &writer)
-    writer.write(witnessed != nil)
-    witnessed?.encode(into: &writer)
     writer.write(certificate != nil)
     certificate?.encode(into: &writer)
     writer.write(vote != nil)
@@ -137,8 +150,13 @@ package struct Standing: Hashable, Sendable {
     epoch = try reader.read(UInt64.self)
     height = try reader.read(UInt64.self)
     answer = try reader.read(UInt64.self)
+    wantsAll = try reader.readBool()
+    hasAll = try reader.readBool()
+    let count = try reader.readCount(elementSize: 82)
+    guard count <= ConsensusLimits.beginnings else { throw .malformed }
+    witnessed = []
+    for _ in 0..<count { witnessed.append(try Beginning(from: &reader)) }
     beginning = try reader.readBool() ? try Beginning(from: &reader) : nil
-    witnessed = try reader.readBool() ? try Beginning(from: &reader) : nil
     certificate = try reader.readBool() ? try Certificate(from: &reader) : nil
     vote = try reader.readBool() ? try Vote(from: &reader) : nil
   }

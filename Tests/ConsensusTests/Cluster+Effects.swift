@@ -7,11 +7,17 @@ extension Cluster {
     guard nodes[index].core != nil, oracle.violation == nil else { return }
     var effects: [Effect] = []
     let now = now(index)
+    let abstention = nodes[index].core?.abstention
     nodes[index].core?.step(input, now: now, into: &effects)
     if nodes[index].isHonest {
       do { try nodes[index].core?.checkInvariants() } catch {
         oracle.fail("invariant of validator \(nodes[index].identity): \(error)")
       }
+    }
+    // Only an old copy of a disk may be surprised by a vote of its own, and there is none here.
+    let isSurprised = abstention != .unresolved && nodes[index].core?.abstention == .unresolved
+    if isSurprised && nodes[index].isHonest && settings.planted.isEmpty {
+      oracle.fail("validator \(nodes[index].identity) had forgotten a vote and might have signed")
     }
     for effect in effects { follow(effect, of: index) }
     let before = nodes[index].epoch

@@ -61,9 +61,21 @@ struct ClusterCounts {
     #expect(seen.blocks > 0)
     if seedsPerSize >= 100 {
       #expect(seen.crashes > 0)
+      #expect(seen.changes > 0)
       if validators > 1 { #expect(seen.nullified > 0 && seen.evidence > 0 && seen.served > 0) }
+      if validators > 1 { #expect(seen.wipes > 0) }
     }
     print("n = \(validators), crash-heavy \(isCrashHeavy), \(seedsPerSize) seeds: \(seen)")
+  }
+
+  /// Quorums of another form than 2f + 1 of 3f + 1, and more validators.
+  @Test(arguments: [2, 3, 5, 6, 10])
+  func otherNumbersOfValidatorsHoldToo(_ validators: Int) {
+    for seed in 1...(seedsPerSize + 9) / 10 {
+      let cluster = Cluster(ClusterSettings(validators: validators, seed: seed))
+      cluster.run()
+      #expect(cluster.oracle.violation == nil, "n = \(validators), seed \(seed)")
+    }
   }
 
   @Test(arguments: [1, 4])

@@ -30,7 +30,8 @@ import Testing
     .standing(
       Standing(
         epoch: 1, height: 5, answer: 3, beginning: beginning(of: 1, life: 9),
-        witnessed: beginning(of: 0, life: 3), certificate: certificate(skip),
+        wantsAll: true, witnessed: [beginning(of: 0, life: 3), beginning(of: 2, life: 4)],
+        hasAll: true, certificate: certificate(skip),
         vote: vote(skip, by: 0))),
   ]
 
@@ -72,6 +73,9 @@ import Testing
     let blocks = (0...ConsensusLimits.answerBlocks).map { _ in Self.sample }
     let full = Message.answer(Answer(certificates: [], blocks: blocks))
     #expect(throws: Rejection.malformed) { try Message(decoding: full.encoded) }
+    let lives = (0...ConsensusLimits.beginnings).map { _ in beginning(of: 1, life: 1) }
+    let told = Message.standing(Standing(epoch: 1, height: 0, witnessed: lives))
+    #expect(throws: Rejection.malformed) { try Message(decoding: told.encoded) }
     let large = JournalRecord.block(
       block(view: 7, on: Self.parent, body: [UInt8](repeating: 0, count: Limits.blockBytes + 1)))
     #expect(throws: Rejection.malformed) { try JournalRecord(decoding: large.encoded) }

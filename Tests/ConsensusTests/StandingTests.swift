@@ -27,14 +27,15 @@ import Testing
   }
 
   private func answer(
-    to life: UInt64, witnessed: UInt64? = nil, certificate: Certificate? = nil, vote: Vote? = nil,
-    from peer: UInt16
+    to life: UInt64, witnessed: UInt64? = nil, all others: [Beginning]? = nil,
+    certificate: Certificate? = nil, vote: Vote? = nil, from peer: UInt16
   ) -> Input {
     .message(
       .standing(
         Standing(
-          epoch: 1, height: 0, answer: life, witnessed: beginning(of: 0, life: witnessed ?? life),
-          certificate: certificate, vote: vote)), from: peer)
+          epoch: 1, height: 0, answer: life,
+          witnessed: [beginning(of: 0, life: witnessed ?? life)] + (others ?? []),
+          hasAll: others != nil, certificate: certificate, vote: vote)), from: peer)
   }
 
   private func proposal() -> (Block, [Input]) {
@@ -89,9 +90,16 @@ import Testing
     let life = try #require(begun(core.effects(.start, at: later(0))))
     let entered = certificate(.nullify(epoch: 1, view: 7))
     _ = try core.effects(answer(to: life, from: 2), at: later(1))
-    let effects = try core.names(
-      answer(to: life, witnessed: 5, certificate: entered, from: 3), at: later(2))
-    #expect(effects.contains("persist abstention 9"))
+    _ = try core.effects(
+      answer(to: life, witnessed: 5, all: [], certificate: entered, from: 3), at: later(2))
+    // Who told of no other life is asked again: what this node had witnessed is lost, too.
+    #expect(core.abstention == .unresolved)
+    let again = try core.effects(.tick, at: later(400_000))
+    #expect(asked(again) == [1, 2])
+    for case .send(.standing(let question), _) in again { #expect(question.wantsAll) }
+    let told = answer(to: life, all: [beginning(of: 1, life: 6)], from: 2)
+    let effects = try core.names(told, at: later(400_001))
+    #expect(effects.contains("persist abstention 9") && effects.contains("persist beginning of 1"))
     #expect(core.view == 8 && core.isAbstaining)
     // In views 8 and 9 it signs nothing; it is not even asked for a body in view 8, which it leads.
     _ = try core.effects(.work(isPending: true), at: later(3))
@@ -109,23 +117,24 @@ import Testing
     var core = core()
     let life = try #require(begun(core.effects(.start, at: later(0))))
     let earlier = vote(.nullify(epoch: 1, view: 30), by: 0)
-    _ = try core.effects(answer(to: life, witnessed: 5, vote: earlier, from: 1), at: later(1))
-    _ = try core.effects(answer(to: life, witnessed: 5, from: 2), at: later(2))
+    _ = try core.effects(
+      answer(to: life, witnessed: 5, all: [], vote: earlier, from: 1), at: later(1))
+    _ = try core.effects(answer(to: life, witnessed: 5, all: [], from: 2), at: later(2))
     #expect(core.abstention == .through(30))
 
     var other = self.core()
     let second = try #require(begun(other.effects(.start, at: later(0))))
     for peer in [1, 2] as [UInt16] {
-      _ = try other.effects(answer(to: second, witnessed: 5, from: peer), at: later(1))
+      _ = try other.effects(answer(to: second, witnessed: 5, all: [], from: peer), at: later(1))
     }
     #expect(other.abstention == .through(2), "the genesis is view 0")
   }
 
   private static let strangers: [(String, @Sendable (inout Standing) -> Void)] = [
     ("an earlier life's", { $0.answer -= 1 }), ("no question's", { $0.answer = 0 }),
-    ("another epoch's", { $0.epoch = 2 }), ("no witness's", { $0.witnessed = nil }),
-    ("another validator's", { $0.witnessed?.signer = 2 }),
-    ("a witness's of another epoch", { $0.witnessed?.epoch = 2 }),
+    ("another epoch's", { $0.epoch = 2 }), ("no witness's", { $0.witnessed = [] }),
+    ("another validator's", { $0.witnessed[0].signer = 2 }),
+    ("a witness's of another epoch", { $0.witnessed[0].epoch = 2 }),
   ]
 
   @Test(arguments: 0..<6)
@@ -134,7 +143,7 @@ import Testing
     let life = try #require(begun(core.effects(.start, at: later(0))))
     for peer in 1...3 as ClosedRange<UInt16> {
       var standing = Standing(
-        epoch: 1, height: 0, answer: life, witnessed: beginning(of: 0, life: life))
+        epoch: 1, height: 0, answer: life, witnessed: [beginning(of: 0, life: life)])
       Self.strangers[stranger].1(&standing)
       _ = try core.effects(.message(.standing(standing), from: peer), at: later(1))
     }
@@ -152,18 +161,39 @@ import Testing
     }
     let first = try ask(40, at: 0)
     #expect(first.map(\.name).prefix(2) == ["persist beginning of 2", "send standing"])
-    #expect(answered(first).map(\.witnessed?.life) == [40] && answered(first)[0].answer == 40)
+    #expect(answered(first)[0].witnessed.map(\.life) == [40] && answered(first)[0].answer == 40)
+    #expect(!answered(first)[0].hasAll)
     #expect(try answered(ask(40, at: 199_999)).isEmpty, "at most once in Δ")
     let second = try ask(41, at: 200_000)
     #expect(!second.map(\.name).contains("persist beginning of 2"))
-    #expect(answered(second).map(\.witnessed?.life) == [40] && answered(second)[0].answer == 41)
-    // After a restart it still knows.
-    core = self.core([resolved, .beginning(beginning(of: 2, life: 40))])
-    #expect(try answered(ask(42, at: 400_000)).map(\.witnessed?.life) == [40])
+    #expect(answered(second)[0].witnessed.map(\.life) == [40] && answered(second)[0].answer == 41)
+    #expect(answered(second)[0].hasAll)
+    // After a restart it still knows, also of others, whom it tells of to one that forgot.
+    core = self.core([
+      .beginning(beginning(of: 0, life: 7)), resolved, .beginning(beginning(of: 2, life: 40)),
+      .beginning(beginning(of: 3, life: 50)),
+    ])
+    let third = try answered(ask(42, at: 400_000))[0]
+    #expect(third.witnessed.map(\.signer) == [2, 3, 0] && third.hasAll)
+    #expect(third.witnessed.map(\.life) == [40, 50, 7])
     // Of another's beginning nothing is stored.
     let stolen = Standing(epoch: 1, height: 0, beginning: beginning(of: 3, life: 8))
     let effects = try core.names(.message(.standing(stolen), from: 1), at: later(800_000))
     #expect(!effects.contains("persist beginning of 3") && !effects.contains("send standing"))
+  }
+
+  /// Of two lives that others tell of, one is another than the present, whichever that is.
+  @Test func twoLivesOfAnotherAreBothKept() throws {
+    let lives = [40, 41, 42].map { JournalRecord.beginning(beginning(of: 2, life: $0)) }
+    var core = core([resolved] + lives)
+    for (life, time) in zip([40, 41, 42] as [UInt64], [0, 200_000, 400_000] as [Int64]) {
+      let question = Standing(epoch: 1, height: 0, beginning: beginning(of: 2, life: life))
+      let effects = try core.effects(.message(.standing(question), from: 2), at: later(time))
+      let answer = effects.compactMap { effect in
+        if case .send(.standing(let answer), 2) = effect { answer } else { nil }
+      }
+      #expect(answer[0].witnessed.map(\.life) == [40, 41] && answer[0].hasAll)
+    }
   }
 
   @Test func theAnswerTellsTheNewestVoteAlsoFromBelowTheFloor() throws {
@@ -241,7 +271,8 @@ import Testing
     func verifies(_ change: (inout Standing) -> Void) -> Bool {
       var standing = Standing(
         epoch: 1, height: 9, answer: 4, beginning: beginning(of: 1, life: 4),
-        witnessed: beginning(of: 0, life: 3), certificate: certificate(.nullify(epoch: 1, view: 2)),
+        witnessed: [beginning(of: 0, life: 3)],
+        certificate: certificate(.nullify(epoch: 1, view: 2)),
         vote: vote(.nullify(epoch: 1, view: 2), by: 0))
       change(&standing)
       return Message.standing(standing).verify(validators: keys, chain: chain, epoch: 1)
@@ -249,8 +280,8 @@ import Testing
     #expect(verifies { _ in })
     #expect(!verifies { $0.beginning?.life = 5 })
     #expect(!verifies { $0.beginning?.signer = 4 })
-    #expect(!verifies { $0.witnessed?.signer = 1 })
-    #expect(!verifies { $0.witnessed = beginning(of: 0, life: 3, epoch: 2) })
+    #expect(!verifies { $0.witnessed[0].signer = 1 })
+    #expect(!verifies { $0.witnessed.append(beginning(of: 0, life: 3, epoch: 2)) })
     #expect(!verifies { $0.vote?.signer = 1 })
     #expect(!verifies { $0.certificate = certificate(.nullify(epoch: 2, view: 2)) })
     // Of another epoch nothing counts.

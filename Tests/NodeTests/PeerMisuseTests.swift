@@ -150,7 +150,7 @@ import Wire
       let votes = [0, 1, 2].map { Vote(subject: subject, signer: $0, signature: .zero) }
       let forged = Standing(
         epoch: 2, height: 7, answer: 5,
-        witnessed: Beginning(epoch: 2, signer: 0, life: 3, signature: .zero),
+        witnessed: [Beginning(epoch: 2, signer: 0, life: 3, signature: .zero)],
         certificate: Certificate(subject: subject, votes: votes), vote: votes[0])
       friend.network.send(.consensus(.standing(forged)), to: node.id)
       try await eventually("the standing arrives") {

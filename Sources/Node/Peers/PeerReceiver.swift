@@ -227,8 +227,9 @@ struct PeerReceiver {
     else { throw PeerOffence("a standing that does not verify") }
     var checked = Checked(.consensus(message))
     if case .standing(let standing) = message, standing.epoch == validators.epoch {
-      // Besides the certificate it carries three at most.
-      checked.signatures = 3 + (standing.certificate?.signatures.count ?? 0)
+      // And its vote's.
+      checked.signatures =
+        1 + standing.beginnings.count + (standing.certificate?.signatures.count ?? 0)
     }
     return checked
   }

@@ -174,12 +174,14 @@ extension Simulation {
 
   private func lie(_ standing: Standing, by node: SimulatedNode) -> Standing {
     var lie = standing
-    switch random.int(0...4) {
+    switch random.int(0...6) {
     case 0: lie.height = random.element(of: [0, lie.height &+ 1000, .max])
     case 1: lie.certificate = nil
     case 2: lie.vote = nil
     case 3: lie.answer = lie.answer == 0 ? random.next() : 0
-    default: lie.witnessed = random.chance(50) ? nil : begin(by: node, life: random.next())
+    case 4: lie.witnessed = []
+    case 5: lie.hasAll.toggle()
+    default: lie.witnessed = [begin(by: node, life: random.next())].compactMap { $0 }
     }
     return lie
   }

@@ -100,8 +100,7 @@ struct Notary {
       }
       return true
     case .standing(let standing):
-      for part in [standing.beginning, standing.witnessed] {
-        guard let part else { continue }
+      for part in standing.beginnings {
         guard part.epoch == epoch, verifies(part, among: validators) else { return false }
       }
       if let certificate = standing.certificate {
