@@ -137,6 +137,8 @@ let package = Package(
     benchmark(
       "NodeBenchmark",
       ["ProcessSupport", "Domain", "Node", "Wire", "Storage", transport, logging] + grpc),
-    benchmark("ConsensusBenchmark", ["ProcessSupport", "Domain", "Wire"] + grpc),
+    benchmark(
+      "ConsensusBenchmark",
+      ["ProcessSupport", "Domain", "Node", "Wire", logging] + grpc),
   ]
 )

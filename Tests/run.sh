@@ -20,11 +20,23 @@ count() {
   [ "$2" = 0 ] || [ "$bad" != 0 ] || bad=1
   passed=$((passed + $3))
   failed=$((failed + bad))
-  echo "-- $1: $3 passed, $bad failed"
+  echo "-- $1: $3 passed, $bad failed$([ "$2" = 0 ] || echo ", exit status $2")"
   [ "$bad" = 0 ] || stages+=" $1"
 }
 
+# What a log says of why its stage failed: failures by name, or where it ended without one.
+excerpt() {
+  local log=$reports/$1.log
+  [ -s "$log" ] || return 0
+  printf '\n-- from %s\n' "$log"
+  grep -E '^✘|Fatal error|unexpected signal|error: |^FAILED|^fuzz: .* FAILED' "$log" \
+    | cut -c 1-300 | head -n 15
+  grep -qE 'Test run with|^fuzz|^=+ .* in ' "$log" || tail -n 15 "$log" | cut -c 1-300
+}
+
 finish() {
+  local stage
+  for stage in $stages; do excerpt "$stage"; done
   [ -z "$stages" ] || printf '\nFailed in:%s. The full logs are in %s.\n' "$stages" "$reports"
   printf '\n%d passed, %d failed\n' "$passed" "$failed"
   [ "$failed" = 0 ]

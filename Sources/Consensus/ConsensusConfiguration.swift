@@ -13,6 +13,10 @@ package enum ConsensusLimits {
   package static let doublings: UInt64 = 4
   /// Blocks that one fetch asks for by name.
   package static let fetchBlocks = 8
+  /// Bytes of a block behind which the next leader waits for more to go into its own.
+  package static let gatheringBytes = 4096
+  /// And what part of Δ it waits at most.
+  package static let gatheringParts: Int64 = 16
   /// What one answer carries.
   package static let answerCertificates = 128
   package static let answerBlocks = 64

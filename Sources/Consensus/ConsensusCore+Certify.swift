@@ -32,6 +32,7 @@ extension ConsensusCore {
     rounds[view]?.isCertified = true
     effects.append(.persist(.certified(view: view)))
     lastGrowth = max(lastGrowth, candidate.block.header.time)
+    lastBody = candidate.block.body.count
     enter(view + 1, now)
     // Rules 4 and 5: `sign` refuses to finalize a view that this node has asked to skip.
     guard !round.hasEquivocation else { return }

@@ -18,12 +18,14 @@ extension ConsensusCore {
 
   /// Sends what is due to those who lack it; once.
   mutating func pass(_ now: Timestamp, _ effects: inout [Effect]) {
+    // A finalization from above makes one useless.
+    passings.removeAll { passing in
+      let subject = passing.certificate.subject
+      return subject.view < floor.view
+        || (subject.view == floor.view && subject.kind != .finalize)
+    }
     for passing in passings where passing.due <= now {
       let subject = passing.certificate.subject
-      // A finalization from above has made it useless.
-      let isOutdated =
-        subject.view < floor.view || (subject.view == floor.view && subject.kind != .finalize)
-      guard !isOutdated else { continue }
       for peer in others where lacks(peer, subject) {
         effects.append(.send(.certificate(passing.certificate), to: peer))
       }

@@ -36,7 +36,7 @@ extension ConsensusCore {
     // With one validator nothing can happen before the block is executed; so its roots are told.
     if isAlone && roots.newest.height < floor.height { return }
     guard let parent = parent(of: view) else { return }
-    let since = reason(toPropose: true)
+    let since = max(reason(toPropose: true), gathered)
     guard since <= now else {
       wake(at: since)
       return
@@ -44,6 +44,16 @@ extension ConsensusCore {
     buildingView = view
     workSince = nil
     effects.append(.build(view: view, parent: parent))
+  }
+
+  /// Until when a leader lets entries gather (rule 14). The clients whose entries the last blocks
+  /// have send new ones when those are final; without a wait these would miss the next block, and
+  /// blocks be many and small. Behind a block with little in it nothing waits.
+  private var gathered: Timestamp {
+    guard !isAlone, lastBody >= ConsensusLimits.gatheringBytes else { return viewEntered }
+    return Timestamp(
+      microseconds: viewEntered.microseconds
+        + configuration.delta / ConsensusLimits.gatheringParts)
   }
 
   /// Whether a leader may still make its first proposal there.

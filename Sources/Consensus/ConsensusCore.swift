@@ -30,6 +30,8 @@ package struct ConsensusCore: Sendable {
   var contentExecuted: Timestamp
   /// Time of the newest certified block.
   package internal(set) var lastGrowth: Timestamp
+  /// Bytes of the newest certified block's body.
+  var lastBody = 0
 
   /// The view whose body was asked for and has not come yet.
   var buildingView: UInt64?

@@ -111,7 +111,8 @@ package struct Audit: Sendable {
   }
 
   private func checkSignatures(_ block: DecidedBlock) async throws(NodeFailure) {
-    let signed = await Verifier.areSigned(block.entries.map { ($0.content, $0.signed) })
+    let signed = await Verifier(chain: block.header.chain)
+      .areSigned(block.entries.map { ($0.content, $0.signed) })
     if let index = signed.firstIndex(of: false) {
       throw .invariant("entry \(index) of block \(block.header.height) is not signed by its author")
     }

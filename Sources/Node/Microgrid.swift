@@ -58,10 +58,10 @@ package final class Microgrid: Sendable {
     nodeKey = configuration.validatorKey.publicKey
     self.store = store
     log = configuration.log
-    verifier = Verifier(chain: chain)
+    verifier = Verifier(chain: chain, signatures: configuration.signatures)
     reader = StoreReader(store)
     inbox = Inbox()
-    alarm = Alarm()
+    alarm = Alarm(clock: clock, inbox: inbox)
     events = NodeEvents()
     view = recovered.view
     let bare = recovered.pipeline
@@ -96,7 +96,6 @@ package final class Microgrid: Sendable {
   /// Keeps the chain until `stop()` or the task's cancellation. Throws when the node had to halt;
   /// then nothing was acknowledged that is not durable.
   package func run() async throws(NodeFailure) {
-    let clock = self.clock
     let alarm = self.alarm
     let inbox = self.inbox
     let consensus = self.consensus
@@ -104,7 +103,7 @@ package final class Microgrid: Sendable {
     let onPeerPort = self.onPeerPort
     let result = await withTaskGroup(of: Result<Void, NodeFailure>?.self) { group in
       group.addTask {
-        await alarm.run(clock: clock, inbox: inbox)
+        await alarm.run()
         return nil
       }
       if let network {
@@ -219,7 +218,7 @@ package final class Microgrid: Sendable {
     guard !batch.toVerify.isEmpty else { return batch.results }
     let reservation = batch.reservation
     try reserve(reservation)
-    let valid = await Verifier.areSigned(batch.toVerify)
+    let valid = await verifier.areSigned(batch.toVerify)
     let entries = batch.admit(signed: valid)
     guard !entries.isEmpty || batch.restsOnState else {
       inbox.release(reservation)

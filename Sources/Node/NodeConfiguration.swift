@@ -16,6 +16,8 @@ package struct NodeConfiguration: Sendable {
   package var onPeerPort: @Sendable (Int) -> Void = { _ in }
   /// Block bodies and history to keep below the newest snapshot; nil keeps everything.
   package var keepBlocks: UInt64?
+  /// What of clients' signatures is checked: each, but for measurements.
+  package var signatures = Verifier.Signatures.verified
   package var log: Logger
   /// Wall-clock microseconds since the Unix epoch; the system's clock but in tests.
   package var wall: @Sendable () -> Int64

@@ -18,8 +18,10 @@ package enum Recovery {
     if let fault = genesis.faults.first {
       throw .invalid("the genesis is not valid: \(fault)")
     }
+    var options = StoreOptions()
+    options.reservesLog = true
     return try storing {
-      try Store(path: configuration.databasePath, chain: genesis.chainID)
+      try Store(path: configuration.databasePath, chain: genesis.chainID, options: options)
     }
   }
 

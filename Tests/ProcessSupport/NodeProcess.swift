@@ -14,8 +14,9 @@ package final class NodeProcess: @unchecked Sendable {
   }
 
   /// Starts a node on a port that the system chooses. With `fileBlocks` no file of it may grow
-  /// beyond so many KiB; a write beyond fails instead of killing the process.
-  package init(_ folder: NodeFolder, fileBlocks: Int? = nil) throws {
+  /// beyond so many KiB; a write beyond fails instead of killing the process. `program` is another
+  /// than `intertie` that takes the same arguments.
+  package init(_ folder: NodeFolder, fileBlocks: Int? = nil, program: String? = nil) throws {
     self.folder = folder
     for path in [folder.port, folder.peerPort] {
       try? FileManager.default.removeItem(atPath: path)
@@ -25,7 +26,8 @@ package final class NodeProcess: @unchecked Sendable {
       let log = FileHandle(forWritingAtPath: folder.log)
     else { throw Fault("cannot write \(folder.log)") }
     var node = [
-      try Executable.path(), "node", "--genesis", folder.genesis, "--data", folder.data, "--key",
+      try program ?? Executable.path(), "node", "--genesis", folder.genesis, "--data", folder.data,
+      "--key",
       folder.key, "--listen", "127.0.0.1:0", "--port-file", folder.port,
     ]
     if folder.hasPeers {

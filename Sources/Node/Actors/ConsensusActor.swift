@@ -85,15 +85,14 @@ package actor ConsensusActor {
       }
     }
     for message in step.outgoing { send(message) }
-    for check in step.checks { verify(check) }
+    for check in step.checks { verify(check, replica.verifier) }
     for request in step.history { history.serve(request) }
     for item in step.decided { await publish(item, replica) }
     proofs.complete(with: step.decided)
     for (answer, results) in step.answers { answer.resume(.success(results)) }
     step.answers = []
     note(step, replica)
-    alarm.set(step.wake, for: .consensus)
-    alarm.set(replica.nextClose, for: .close)
+    alarm.set(consensus: step.wake, close: replica.nextClose)
     if step.batch.snapshot != nil, let oldest = replica.oldestKept {
       try await writer.prune(below: oldest)
     }
@@ -107,10 +106,10 @@ package actor ConsensusActor {
   }
 
   /// Verifies a proposal's signatures beside the chain; the inbox gets the answer.
-  private func verify(_ check: BlockCheck) {
+  private func verify(_ check: BlockCheck, _ verifier: Verifier) {
     let inbox = self.inbox
     Task(priority: .high) {
-      let signed = await Verifier.areSigned(check.entries.map { ($0.content, $0.signed) })
+      let signed = await verifier.areSigned(check.entries.map { ($0.content, $0.signed) })
       inbox.post(.checked(check, isValid: signed.allSatisfy { $0 }))
     }
   }

@@ -258,7 +258,7 @@ struct PeerReceiver {
         throw PeerOffence("a forwarded entry that is refused: \(error)")
       }
     }
-    let signed = await Verifier.areSigned(parsed.map { ($0.content, $0.signed) })
+    let signed = await reception.verifier.areSigned(parsed.map { ($0.content, $0.signed) })
     guard !signed.contains(false) else {
       throw PeerOffence("a forwarded entry with an invalid signature")
     }

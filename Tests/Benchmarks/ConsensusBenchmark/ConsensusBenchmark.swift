@@ -8,17 +8,16 @@ import ProcessSupport
 /// disk; each figure stands beside the yardsticks of the same run.
 @main
 struct ConsensusBenchmark {
-  private static let points = [
-    Point(clients: 1, batch: 1, isPadded: false), Point(clients: 1, batch: 1, isPadded: true),
-    Point(clients: 64, batch: 1, isPadded: false), Point(clients: 256, batch: 1, isPadded: false),
-    Point(clients: 256, batch: 1, isPadded: true), Point(clients: 256, batch: 16, isPadded: false),
-  ]
+  private static let loads = [(1, 1), (64, 1), (256, 1), (256, 16)]
 
   var seconds = 1.0
   var sizes = [1, 4, 7]
   var record: String?
 
   static func main() async throws {
+    if CommandLine.arguments.dropFirst().first == "node" {
+      return try await UnsignedNode.run(Array(CommandLine.arguments.dropFirst(2)))
+    }
     guard let benchmark = ConsensusBenchmark(Array(CommandLine.arguments.dropFirst())) else {
       print("usage: ConsensusBenchmark [--validators 1,4,7] [--seconds 0.5...20] [--record FILE]")
       exit(2)
@@ -50,19 +49,17 @@ struct ConsensusBenchmark {
   private func run() async throws {
     let verification = Yardstick.verificationMicroseconds()
     print("bare Ed25519 verification: \(format(verification)) µs of one core")
-    print("A node verifies the signature of every reading, also where the payload is 256 bytes")
-    print("\"as a put\": a store without signatures has that much less to do; the column says how")
-    print("much of a node's CPU it is.")
     let path = NodeFolder.fresh()
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: path) }
     var lines: [String] = []
-    for size in sizes {
+    for (size, isSigned) in sizes.flatMap({ [($0, true), ($0, false)] }) {
       // Before the nodes are there to use the disk.
       let alone = try syncs(in: path)
-      print("\n\(size) validators, \(loadText)")
+      let what = isSigned ? "signed readings" : "unsigned payloads of 256 bytes"
+      print("\n\(size) validators, \(what), \(loadText)")
       print("one append of 4 KiB and fdatasync: \(alone.text)")
-      try await Fleet.run(size, at: path) { fleet in
+      try await Fleet.run(size, isSigned: isSigned, at: path) { fleet in
         lines += try await measure(&fleet, path: path, sync: alone.p50, verification: verification)
       }
     }
@@ -91,15 +88,16 @@ struct ConsensusBenchmark {
     print(
       row(["clients x batch", "readings/s", "blocks/s", "p50 ms", "p99 ms", "CPU µs*", "verify"]))
     var lines: [String] = []
-    for point in Self.points {
+    for (clients, batch) in Self.loads {
+      let point = Point(clients: clients, batch: batch, isPadded: !fleet.isSigned)
       // Large batches are acknowledged in few large blocks.
       let span = point.batch == 1 ? seconds : seconds * 2
-      let name = "\(point.clients) x \(point.batch)\(point.isPadded ? ", 256 B" : "")"
+      let name = "\(point.clients) x \(point.batch)"
       guard let result = try await point.run(&fleet, seconds: span) else {
         print(row([name, "nothing was acknowledged within \(format(span)) s"]))
         continue
       }
-      let share = verification / result.microsecondsPerNode * 100
+      let share = fleet.isSigned ? verification / result.microsecondsPerNode * 100 : 0
       print(
         row([
           name, format(result.readingsPerSecond, 0), format(result.blocksPerSecond, 0),
@@ -130,7 +128,7 @@ struct ConsensusBenchmark {
     let nodes = fleet.places.count
     let deadline = Deadline(40)
     while true {
-      let point = Point(clients: nodes, batch: 1, isPadded: false)
+      let point = Point(clients: nodes, batch: 1, isPadded: !fleet.isSigned)
       do {
         if try await point.run(&fleet, seconds: 0.5) != nil { return }
         if deadline.isOver { throw Fault("the nodes take no readings") }

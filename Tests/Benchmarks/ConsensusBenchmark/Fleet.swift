@@ -8,24 +8,34 @@ struct Fleet {
   static let clients = 256
 
   let genesis: Genesis
+  /// Its nodes verify the signatures of clients' entries.
+  let isSigned: Bool
   let processes: [NodeProcess]
   let places: [NodePlace]
   var quills: [Quill]
 
   /// Runs `body` beside `count` validators whose files are under `path`. Their processes have
   /// ended when it returns or throws.
-  static func run(_ count: Int, at path: String, _ body: (inout Fleet) async throws -> Void)
-    async throws
-  {
+  static func run(
+    _ count: Int, isSigned: Bool, at path: String, _ body: (inout Fleet) async throws -> Void
+  ) async throws {
     let validators = (0..<count).map { _ in SigningKey.generate() }
     let meters = (0..<clients * Quill.meters).map { _ in SigningKey.generate() }
     let genesis = Self.genesis(validators: validators, meters: meters)
     let folders = try validators.enumerated().map { number, key in
       try NodeFolder(
-        genesis: genesis, at: "\(path)/\(count)-\(number)", key: key, hasPeers: count > 1)
+        genesis: genesis, at: "\(path)/\(count)\(isSigned ? "" : "-unsigned")-\(number)", key: key,
+        hasPeers: count > 1)
     }
+    if !isSigned {
+      for (folder, key) in zip(folders, validators) {
+        try Data(Hex.encode(key.seed).utf8).write(
+          to: URL(fileURLWithPath: UnsignedNode.seedFile(folder.key)))
+      }
+    }
+    let program = isSigned ? nil : CommandLine.arguments[0]
     if count > 1 { for folder in folders { try folder.write(peers: []) } }
-    let processes = try folders.map { try NodeProcess($0) }
+    let processes = try folders.map { try NodeProcess($0, program: program) }
     do {
       var ports: [Int] = []
       if count > 1 { for process in processes { ports.append(try await process.peerPort()) } }
@@ -43,10 +53,12 @@ struct Fleet {
             certificate: folders[number].certificate))
       }
       var fleet = Fleet(
-        genesis: genesis, processes: processes, places: places,
+        genesis: genesis, isSigned: isSigned, processes: processes, places: places,
         quills: (0..<clients).map { client in
           let first = client * Quill.meters
-          return Quill(keys: Array(meters[first..<first + Quill.meters]), genesis: genesis)
+          return Quill(
+            keys: Array(meters[first..<first + Quill.meters]), genesis: genesis,
+            isSigning: isSigned)
         })
       try await body(&fleet)
     } catch {
