@@ -133,7 +133,13 @@ let package = Package(
       "NetworkTests", ["ProcessSupport", "Node", "Storage", "Wire", "Domain", transport] + grpc),
     tests("TidyTests", []),
 
+    // What the test in Python asks of the coupling.
+    .executableTarget(
+      name: "CouplingProbe", dependencies: ["Market", "Domain"],
+      path: "Tests/Interop/CouplingProbe", swiftSettings: strict),
+
     benchmark("MatchingBenchmark", ["Market", "Domain"]),
+    benchmark("CouplingBenchmark", ["Market", "Domain", "TestSupport"]),
     benchmark(
       "NodeBenchmark",
       ["ProcessSupport", "Domain", "Node", "Wire", "Storage", transport, logging] + grpc),

@@ -5,7 +5,8 @@ private let unfinishedMarks = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "for " + "
 func looseEndBreaches(in file: SourceFile) -> [Breach] {
   guard file.isSwift, !file.isGenerated else { return [] }
   var breaches: [Breach] = []
-  for (number, line) in file.lines.enumerated() {
+  let lines = file.lines
+  for (number, line) in lines.enumerated() {
     for mark in unfinishedMarks where line.contains(mark) {
       breaches.append(Breach(file.path, number + 1, "'\(mark)'"))
     }
@@ -16,7 +17,7 @@ func looseEndBreaches(in file: SourceFile) -> [Breach] {
       breaches.append(Breach(file.path, token.line, "'fatalError'"))
     }
     // `try !x` negates; only the one word that traps is meant.
-    let isForced = file.lines[token.line - 1].contains("try!")
+    let isForced = lines[token.line - 1].contains("try!")
     if isForced, token.text == "try", index + 1 < tokens.count, tokens[index + 1].text == "!" {
       breaches.append(Breach(file.path, token.line, "'try' with '!'"))
     }
