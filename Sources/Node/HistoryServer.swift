@@ -1,25 +1,34 @@
 import Consensus
 import Domain
 import Storage
+import Synchronization
 
-/// Sends peers the executed blocks that they lack, from storage, beside the chain: a few at a time,
-/// one answer to each request (rule 11).
-struct HistoryServer: Sendable {
+/// Sends peers the executed blocks that they lack, from storage, beside the chain and beside what
+/// clients read (rule 11): to each peer one request's answers at a time, as it takes them. What a
+/// peer asks meanwhile it asks again.
+final class HistoryServer: Sendable {
   private let reader: StoreReader
   private let network: PeerNetwork?
+  private let served = Mutex<Set<PublicKey>>([])
 
-  init(reader: StoreReader, network: PeerNetwork?) {
-    self.reader = reader
+  init(_ store: Store, network: PeerNetwork?) {
+    reader = StoreReader(store)
     self.network = network
   }
 
   /// What is pruned, or cannot be read, is not sent: the peer asks another. Behind what all have
   /// pruned it has to start with an empty folder, and joins by snapshot.
   func serve(_ request: HistoryRequest) {
-    guard let network else { return }
+    let peer = request.peer
+    guard let network, served.withLock({ $0.insert(peer).inserted }) else { return }
     Task {
       let answers = try? await reader.read { try HistoryAnswer.read(request, from: $0) }
-      for answer in answers ?? [] { network.send(.consensus(.answer(answer)), to: request.peer) }
+      for answer in answers ?? [] {
+        // The first has the newest blocks, which lead to the others: none may push it out.
+        guard await network.hasRoomForAnswer(to: peer) else { break }
+        network.send(.consensus(.answer(answer)), to: peer)
+      }
+      _ = served.withLock { $0.remove(peer) }
     }
   }
 }

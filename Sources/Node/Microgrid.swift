@@ -89,7 +89,7 @@ package final class Microgrid: Sendable {
           snapshotHeight: recovered.snapshotHeight, keepBlocks: configuration.keepBlocks),
         verifier: verifier),
       inbox: inbox, writer: StoreWriter(store), clock: clock, view: view, events: events,
-      alarm: alarm, network: network, history: HistoryServer(reader: reader, network: network),
+      alarm: alarm, network: network, history: HistoryServer(store, network: network),
       log: log)
   }
 

@@ -63,20 +63,22 @@ struct Testimony: Sendable {
     }
   }
 
-  /// Height of the lowest block that the node has with its body.
+  /// Height of the lowest block from which on the node has all with their bodies. One block alone
+  /// does not tell: an empty one has no body that could be missing.
   private static func firstBlock(_ services: Services) async throws -> UInt64 {
-    func isKept(_ height: UInt64) async throws -> Bool {
-      do { return try await !blocks(services, from: height, through: height).isEmpty } catch let
-        error as RPCError where error.code == .notFound
-      { return false }
+    func isWhole(from height: UInt64) async throws -> Bool {
+      do {
+        _ = try await blocks(services, from: height)
+        return true
+      } catch let error as RPCError where error.code == .notFound { return false }
     }
-    if try await isKept(1) { return 1 }
-    var (gone, kept) = (UInt64(1), try await services.current().height)
-    while gone + 1 < kept {
-      let middle = (gone + kept) / 2
-      if try await isKept(middle) { kept = middle } else { gone = middle }
+    if try await isWhole(from: 1) { return 1 }
+    var (torn, whole) = (UInt64(1), try await services.current().height)
+    while torn + 1 < whole {
+      let middle = (torn + whole) / 2
+      if try await isWhole(from: middle) { whole = middle } else { torn = middle }
     }
-    return kept
+    return whole
   }
 
   /// What clients were told and this node does not bear out; of the readings' receipts only those

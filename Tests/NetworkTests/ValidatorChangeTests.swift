@@ -9,9 +9,8 @@ extension NetworkTests {
   struct ValidatorChangeTests {
     private static let newcomer = 4
     private static let leaver = 0
-    /// The longest that final blocks may pause for, on a machine with other things to do. On a
-    /// quiet one it is below two seconds.
-    private static let longestPause = Duration.seconds(10)
+    /// The longest that final blocks may pause for.
+    private static let longestPause = Duration.seconds(2)
 
     @Test func oneIsAddedAndOneRemovedUnderLoad() async throws {
       let seed = Trial.seed

@@ -4,14 +4,21 @@ import Storage
 import Testing
 
 @Suite struct CrashTests {
-  /// What was committed is there in a copy of the files that no one closed.
-  @Test(arguments: 1...3 as ClosedRange<UInt64>)
-  func whatIsCommittedSurvivesACrash(seed: UInt64) throws {
-    let comment: Comment = "seed \(seed)"
+  /// What was committed is there in a copy of the files that no one closed; also when the log was
+  /// given its room before, and is written from its beginning again and again.
+  @Test(arguments: 1...3 as ClosedRange<UInt64>, [false, true])
+  func whatIsCommittedSurvivesACrash(seed: UInt64, reservesLog: Bool) throws {
+    let comment: Comment = "seed \(seed), room \(reservesLog)"
     let folder = try TemporaryFolder()
     var sample = SampleChain(seed: seed)
-    let store = try Store(path: folder.database, chain: sample.chain)
-    for step in 0..<8 {
+    var options = StoreOptions()
+    options.reservesLog = reservesLog
+    options.checkpointPages = reservesLog ? 40 : options.checkpointPages
+    let store = try Store(path: folder.database, chain: sample.chain, options: options)
+    if reservesLog {
+      #expect(try folder.contents("-wal").count >= options.checkpointPages * 4096)
+    }
+    for step in 0..<(reservesLog ? 24 : 8) {
       var batch = CommitBatch(executed: [sample.block(closes: step % 2)])
       if step % 3 == 1 {
         batch.snapshot = StoredSnapshot(
@@ -20,7 +27,7 @@ import Testing
       }
       try store.commit(batch)
       let image = try folder.image()
-      let copy = try Store(path: image.database, chain: sample.chain)
+      let copy = try Store(path: image.database, chain: sample.chain, options: options)
       try StoreModel(blocks: sample.blocks).check(copy, comment)
       #expect(copy.historyHeads().filter { $0 > 0 } == store.historyHeads().filter { $0 > 0 })
       #expect(try copy.latestSnapshot() == store.latestSnapshot(), comment)

@@ -120,12 +120,11 @@ package actor ConsensusActor {
     network?.sieve.update(
       epoch: replica.core.configuration.epoch, floor: replica.core.floor.view,
       view: replica.core.view, certified: step.certified)
-    for evidence in step.batch.evidence {
+    for accused in step.accused {
       log.error(
         "a validator has signed two votes that exclude each other",
         metadata: [
-          "validator": "\(replica.validators[Int(evidence.signer)].text(as: .node))",
-          "view": "\(evidence.view)",
+          "validator": "\(accused.validator.text(as: .node))", "view": "\(accused.view)",
         ])
     }
     if let epoch = step.newEpoch {

@@ -29,6 +29,8 @@ package enum PeerLimits {
   package static let queuedProposals = 2
   package static let queuedEntriesBytes = 4 << 20
   package static let queuedAnswers = 2
+  /// µs that the next answer waits for room; what is left out is asked for again.
+  package static let answerPatience: Int64 = 10_000_000
   /// Bytes that may be between the outbox and the socket before a piece of a large message is
   /// handed out, and bytes that the socket may hold unsent: what a vote may have to wait for.
   package static let inFlightBytes = 128 << 10

@@ -129,6 +129,18 @@ package final class PeerNetwork: Sendable {
   /// To every peer of the file.
   package func broadcast(_ message: PeerMessage) { post(message, to: roster.peers) }
 
+  /// Waits until the peer's outbox takes an answer without dropping another; false when the link
+  /// is down, or the peer takes too little for too long.
+  func hasRoomForAnswer(to key: PublicKey) async -> Bool {
+    guard let peer = roster.peer(key) else { return false }
+    let end = now + PeerLimits.answerPatience
+    while !peer.outbox.hasRoomForAnswer {
+      guard peer.isConnected, now < end, !isStopping else { return false }
+      try? await Task.sleep(for: .milliseconds(5))
+    }
+    return true
+  }
+
   private func post(_ message: PeerMessage, to peers: [Peer]) {
     guard !peers.isEmpty else { return }
     let encoded = EncodedMessage(message)

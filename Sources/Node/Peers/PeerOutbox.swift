@@ -48,6 +48,9 @@ package final class PeerOutbox: Sendable {
   /// Nothing waits that was not handed out.
   package var isEmpty: Bool { state.withLock { $0.isEmpty } }
 
+  /// One more answer with blocks would push none out.
+  package var hasRoomForAnswer: Bool { state.withLock { $0.hasRoomForAnswer } }
+
   /// Bytes on their way to the socket.
   package var inFlight: Int { state.withLock { $0.inFlight } }
 
@@ -132,6 +135,7 @@ private struct OutboxState: Sendable {
   }
 
   var isEmpty: Bool { urgent.isEmpty && !hasLarge }
+  var hasRoomForAnswer: Bool { answers.count < PeerLimits.queuedAnswers }
   private var hasBlock: Bool { block != nil || !proposals.isEmpty || !entries.isEmpty }
   private var hasAnswer: Bool { answer != nil || !answers.isEmpty }
   private var hasLarge: Bool { hasBlock || hasAnswer }

@@ -19,7 +19,10 @@ extension Replica {
         let execution = try await decide(final, proof: effects[index...], &step)
         guard !execution.epochChange else {
           // Old votes and certificates still leave: they help who lags in the old epoch.
-          for late in effects[index...] { send(late, &step) }
+          for late in effects[index...] {
+            send(late, &step)
+            if case .accuse(let evidence) = late { note(evidence, &step) }
+          }
           beginEpoch(final, execution, &step)
           return true
         }
@@ -33,7 +36,7 @@ extension Replica {
         if let key = self.peer(at: peer) {
           step.history.append(HistoryRequest(from: from, through: through, peer: key))
         }
-      case .accuse(let evidence): step.batch.evidence.append(StoredEvidence(evidence))
+      case .accuse(let evidence): note(evidence, &step)
       case .schedule(let time): step.wake = time
       case .halt(let reason): throw .invariant(reason)
       case .broadcast, .send: send(effect, &step)
@@ -42,6 +45,12 @@ extension Replica {
       }
     }
     return false
+  }
+
+  /// Of the epoch whose core this still is.
+  private func note(_ evidence: Evidence, _ step: inout Step) {
+    step.batch.evidence.append(StoredEvidence(evidence))
+    step.accused.append((validators[Int(evidence.first.signer)], evidence.first.subject.view))
   }
 
   private func send(_ effect: Effect, _ step: inout Step) {

@@ -67,6 +67,9 @@ package struct Step: Sendable {
   package var wake: Timestamp?
   /// Subjects whose certificates the core took.
   package var certified: [Subject] = []
+  /// Who signed two votes of a view that exclude each other: keys, since a step can end in another
+  /// epoch, whose validators have other places.
+  package var accused: [(validator: PublicKey, view: UInt64)] = []
   /// The validators have changed: the chain goes on in this epoch.
   package var newEpoch: UInt64?
 }
