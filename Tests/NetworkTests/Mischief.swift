@@ -15,7 +15,8 @@ struct Mischief {
     /// A node's lines stand and pass nothing.
     case stall
     case delay
-    /// A node is killed and starts on an empty disk.
+    /// A node is killed and starts on an empty disk. Never the first: what joins by a state has
+    /// not the blocks before it, and one whole chain is wanted for the audit at the end.
     case wipe
     /// Two halves of which none is a quorum.
     case split
@@ -76,7 +77,7 @@ struct Mischief {
   }
 
   private mutating func deed(_ kind: Kind) async throws -> Deed {
-    let node = random.below(count)
+    let node = kind == .wipe ? 1 + random.below(count - 1) : random.below(count)
     let length = random.int(300...3000)
     pulse.begin(kind == .split || kind == .blackout ? .severed : .impaired)
     var text = "node \(node), \(length) ms"
