@@ -46,7 +46,8 @@ package struct NodeConfiguration: Sendable {
       return "the node key is not the chain's validator \(validators[0].text(as: .node)); "
         + "to follow the chain, give its peers"
     }
-    return "the chain has \(validators.count) validators: this node needs their addresses"
+    return "the chain has \(validators.count) validators: this node needs their addresses "
+      + "(--peers) and one of its own for them (--peer-listen)"
   }
 }
 

@@ -25,7 +25,9 @@ package enum StorageFailure: Error, Hashable, Sendable, CustomStringConvertible 
     case .full(let reason): "no room left: \(reason); free some space and start the node again"
     case .io(let reason): "the disk failed: \(reason); check the disk and its file system"
     case .corrupt(let reason):
-      "the store is damaged: \(reason); restore it from a copy or fetch the chain again"
+      "the store is damaged: \(reason); start with an empty folder, and the node fetches the chain "
+        + "from its peers. Only a chain's single validator may go back to a copy, and loses what "
+        + "came after it"
     case .other(let reason): "storage failed: \(reason)"
     }
   }

@@ -40,7 +40,7 @@ extension PeerNetwork {
       guard !Task.isCancelled else { return }
       peer.failed(reason)
       if stood.isOpen {
-        log.info(
+        log.notice(
           "link to peer ended",
           metadata: ["peer": "\(peer.key.text(as: .node))", "reason": "\(reason)"])
         if now - begun >= PeerLimits.lived { pauses.reset() }

@@ -252,6 +252,7 @@ package final class PeerNetwork: Sendable {
       state.taken = bytes
       state.fault = nil
     }
+    if file.entries.isEmpty { log.warning("the peers file names nobody") }
     for peer in roster.adopt(file) {
       peer.cut()
       if roster.peer(peer.key) == nil { door.close(peer.key) }

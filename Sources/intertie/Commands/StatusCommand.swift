@@ -33,11 +33,23 @@ struct StatusCommand: AsyncParsableCommand {
       ("orders", "\(status.orders)"), ("trades", "\(status.trades)"),
       ("readings", "\(status.readings)"), ("commands", "\(status.commands)"),
       ("waiting", "\(status.queueDepth) entries"),
-      ("health", status.failure.isEmpty ? "running" : status.failure),
+      ("health", Self.health(status)),
     ]
     for (name, value) in rows + Self.peers(status) {
       print(name.padding(toLength: 15, withPad: " ", startingAt: 0) + value)
     }
+  }
+
+  /// Why the node halted, or whether enough validators are in reach for the chain to go on.
+  private static func health(_ status: Intertie_V1_StatusResponse) -> String {
+    guard status.failure.isEmpty else { return status.failure }
+    let connected = status.peers.count {
+      ($0.isOutgoingConnected || $0.isIncomingConnected) && status.validators.contains($0.key)
+    }
+    let present = connected + (status.hasPlace ? 1 : 0)
+    guard present < Int(status.quorum) else { return "running" }
+    return "waiting: \(present) of \(status.validators.count) validators are in reach, "
+      + "\(status.quorum) must agree; nothing becomes final before"
   }
 
   /// How many there are, how many must agree, and whether this node is one of them.
@@ -59,10 +71,11 @@ struct StatusCommand: AsyncParsableCommand {
       let link =
         directions.isEmpty
         ? "not connected" : "connected \(directions.joined(separator: " and "))"
+      let part = status.validators.contains(peer.key) ? "" : "; no validator"
       let shown = peer.view == 0 ? "no view so far" : "view \(peer.view), \(peer.lagViews) behind"
       let name = PublicKey(peer.key)?.text(as: .node) ?? Hex.encode(peer.key)
       return (
-        "peer", "\(name) at \(peer.address): \(link); \(shown); \(peer.dropped) dropped"
+        "peer", "\(name) at \(peer.address): \(link); \(shown); \(peer.dropped) dropped\(part)"
       )
     }
   }

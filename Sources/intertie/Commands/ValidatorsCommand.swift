@@ -86,7 +86,11 @@ struct ValidatorsCommand: AsyncParsableCommand {
           }
           keys.remove(at: place)
         }
-        keys += try added.map { try PublicKey(argument: $0, as: .node, "--add") }
+        for text in added {
+          let key = try PublicKey(argument: text, as: .node, "--add")
+          guard !keys.contains(key) else { throw CommandFailure("\(text) is a validator already") }
+          keys.append(key)
+        }
       }
       do { try ValidatorSet.validate(keys) } catch {
         throw CommandFailure(

@@ -98,6 +98,17 @@ extension WalletCommand {
         print(try proof.jsonString())
         return
       }
+      let account = checked.account
+      print("account     \(key.text(as: .account))")
+      print("WATT        \(Amounts.text(micro: account.watt.raw)) kWh")
+      print(
+        "money       \(Amounts.text(micro: account.money.raw)) ¤ free, "
+          + "\(Amounts.text(micro: account.heldMoney.raw)) ¤ held")
+      if account.arrears > .zero {
+        print("arrears     \(Amounts.text(micro: account.arrears.raw)) ¤")
+      }
+      print("TSL         \(Amounts.text(micro: account.tsl.raw))")
+      print("ECT         \(Amounts.text(micro: account.ect.raw))")
       print("proven at height \(checked.height), finalised by block \(checked.header.height)")
       print("state root \(checked.header.attested.stateRoot)")
       if trusted == nil {
