@@ -37,9 +37,9 @@ package enum ConsensusLimits {
 
 /// Mistakes that tests turn on to see that the simulation finds them.
 package struct PlantedBugs: OptionSet, Hashable, Sendable {
-  package let rawValue: UInt8
+  package let rawValue: UInt16
 
-  package init(rawValue: UInt8) { self.rawValue = rawValue }
+  package init(rawValue: UInt16) { self.rawValue = rawValue }
 
   /// Finalize is signed in a view that this node has nullified.
   package static let finalizeAfterNullify = PlantedBugs(rawValue: 1)
@@ -57,6 +57,8 @@ package struct PlantedBugs: OptionSet, Hashable, Sendable {
   package static let ownNullifyNotRecounted = PlantedBugs(rawValue: 64)
   /// A node whose disk is new votes at once.
   package static let votesAfterWipe = PlantedBugs(rawValue: 128)
+  /// One acceptance less lets the next validators in.
+  package static let acceptedByTooFew = PlantedBugs(rawValue: 256)
 }
 
 package struct ConsensusConfiguration: Sendable {

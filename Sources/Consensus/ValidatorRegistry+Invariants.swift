@@ -23,7 +23,7 @@ extension ValidatorRegistry {
       guard change.acceptances.allSatisfy({ before.contains($0.signer) }) else {
         return "\(name): a stranger accepted"
       }
-      guard change.acceptances.count >= Quorum.size(of: before.count) else {
+      guard change.acceptances.count >= quorum(of: before.count) else {
         return "\(name): too few accepted"
       }
       before = change.validators

@@ -27,7 +27,7 @@ extension Microgrid {
   /// How this node stands among the others, as of now.
   package var networkStatus: NetworkStatus {
     NetworkStatus(
-      peers: network?.status ?? [], evidence: view.evidence,
+      peers: network?.status ?? [], evidence: Int(store.evidenceCount),
       isAbstaining: view.standing.isAbstaining)
   }
 }

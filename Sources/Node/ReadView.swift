@@ -32,7 +32,6 @@ package final class ReadView: Sendable {
     var registry: ValidatorRegistry
     /// Of consensus.
     var standing = ConsensusStanding()
-    var evidence: Int
     var lastInterval: IntervalRecord?
     var counters: Counters
     var orders: Int
@@ -44,7 +43,7 @@ package final class ReadView: Sendable {
 
   package init(
     tip: Tip, accounts: [Account], depth: BookDepth, nextClose: Interval,
-    registry: ValidatorRegistry, evidence: Int, counters: Counters,
+    registry: ValidatorRegistry, counters: Counters,
     lastInterval: IntervalRecord?, orders: Int, meters: Int
   ) {
     var indices: [AccountID: AccountIndex] = [:]
@@ -52,7 +51,7 @@ package final class ReadView: Sendable {
     state = Mutex(
       State(
         tip: tip, accounts: accounts, indices: indices, depth: depth, nextClose: nextClose,
-        registry: registry, evidence: evidence, lastInterval: lastInterval, counters: counters,
+        registry: registry, lastInterval: lastInterval, counters: counters,
         orders: orders, meters: meters))
   }
 
@@ -63,8 +62,6 @@ package final class ReadView: Sendable {
   package var registry: ValidatorRegistry { state.withLock { $0.registry } }
   /// As of the newest step; view 0 before the first.
   package var standing: ConsensusStanding { state.withLock { $0.standing } }
-  /// Pieces of evidence against validators that this node keeps.
-  package var evidence: Int { state.withLock { $0.evidence } }
   package var lastInterval: IntervalRecord? { state.withLock { $0.lastInterval } }
   package var counters: Counters { state.withLock { $0.counters } }
   /// Orders that rest in the book, and meters that were ever registered.
@@ -123,12 +120,9 @@ package final class ReadView: Sendable {
     }
   }
 
-  /// Takes over where consensus stands after a step, and how much evidence it found.
-  package func publish(_ standing: ConsensusStanding, evidence: Int) {
-    state.withLock { state in
-      state.standing = standing
-      state.evidence += evidence
-    }
+  /// Takes over where consensus stands after a step.
+  package func publish(_ standing: ConsensusStanding) {
+    state.withLock { $0.standing = standing }
   }
 
   package func fail(_ failure: NodeFailure) { state.withLock { $0.failure = failure } }

@@ -147,7 +147,6 @@ package enum Recovery {
     attestation: Attestation, chain: ChainID
   ) throws(NodeFailure) -> ReadView {
     let totals = pipeline.totals
-    let evidence = try storing { try store.counts().evidence }
     let last = try storing { try store.latestInterval() }
     return ReadView(
       tip: Tip(
@@ -158,7 +157,7 @@ package enum Recovery {
         pipeline.ledger.account(AccountIndex($0))
       },
       depth: pipeline.book.depth(levels: Limits.bookLevels), nextClose: pipeline.nextClose,
-      registry: pipeline.registry, evidence: Int(evidence),
+      registry: pipeline.registry,
       counters: Counters(
         readings: UInt64(totals.readings), trades: UInt64(totals.trades),
         commands: UInt64(totals.entries - totals.readings)),

@@ -45,11 +45,19 @@ package struct StoredEvidence: Hashable, Sendable {
   }
 }
 
+/// Evidence with its number in the store: from 1, ascending.
+package struct NumberedEvidence: Hashable, Sendable {
+  package var number: Int64
+  package var evidence: StoredEvidence
+}
+
 /// Some evidence, in the order in which it was stored.
 package struct EvidencePage: Hashable, Sendable {
-  package var records: [StoredEvidence]
+  package var items: [NumberedEvidence]
   /// Number of the last record, to go on behind; what was asked for if there is none.
   package var last: Int64
+
+  package var records: [StoredEvidence] { items.map(\.evidence) }
 }
 
 /// Everything that becomes durable together, in one transaction.

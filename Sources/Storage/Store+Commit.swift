@@ -15,7 +15,7 @@ extension Store {
       try appendJournal(of: batch, to: db)
       for block in batch.executed { try append(block, to: db, &tails) }
       if let snapshot = batch.snapshot { try save(snapshot, to: db, &tails) }
-      for evidence in batch.evidence { try append(evidence, to: db) }
+      for evidence in batch.evidence { try append(evidence, to: db, &tails) }
     }
   }
 

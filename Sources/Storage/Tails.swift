@@ -10,6 +10,8 @@ struct Tails: Sendable {
   var totals = ChainTotals()
   /// The newest number in the log of corrections.
   var correction: Int64 = 0
+  /// Records of evidence; none is ever dropped.
+  var evidence: Int64 = 0
   var accounts = Heads(table: "account_heads", limit: Limits.accounts)
   var meters = Heads(table: "meter_heads", limit: Limits.meters)
   /// How far the headers of a snapshot have come that is being installed; nil otherwise.
@@ -39,6 +41,7 @@ struct Tails: Sendable {
     prunedBelow = other.prunedBelow
     totals = other.totals
     correction = other.correction
+    evidence = other.evidence
     incoming = other.incoming
   }
 
@@ -52,6 +55,7 @@ struct Tails: Sendable {
     let lines = try chain.count(1)
     let corrections = try chain.count(2)
     try loadTip(from: db)
+    evidence = try db.integer("SELECT count(*) FROM evidence") ?? 0
     try accounts.load(from: db)
     try meters.load(from: db)
     try Self.follow(Schema.history, after: lines, to: line, in: db) { id, bytes in

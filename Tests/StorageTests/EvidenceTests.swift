@@ -20,6 +20,7 @@ import Testing
     let all = first + [evidence(1, 6, 3, 4)]
     #expect(try store.evidence(limit: 100).records == all)
     #expect(try store.counts().evidence == 4)
+    #expect(store.evidenceCount == 4)
     let page = try store.evidence(limit: 3)
     #expect(page.records == first)
     #expect(try store.evidence(after: page.last, limit: 3).records == [all[3]])
@@ -29,6 +30,17 @@ import Testing
     try store.close()
     store = try Store(path: folder.database, chain: chain)
     #expect(try store.evidence(limit: 100).records == all)
+    #expect(store.evidenceCount == 4)
+    // What does not become durable does not count either.
+    var gap = SampleChain(seed: 1)
+    _ = gap.block(body: 1, entries: 1, trades: 0, lines: 0)
+    let block = gap.block(body: 1, entries: 1, trades: 0, lines: 0)
+    #expect(throws: StorageFailure.self) {
+      try store.commit(CommitBatch(executed: [block], evidence: [evidence(3, 1, 1)]))
+    }
+    try store.commit(CommitBatch(evidence: [evidence(3, 2, 1), evidence(1, 5, 0, 1)]))
+    #expect(store.evidenceCount == 5)
+    #expect(try store.evidence(limit: 100).items.map(\.number) == [1, 2, 3, 4, 5])
   }
 
   @Test func whoBreaksTheProtocolInEveryViewDoesNotFillTheDisk() throws {
@@ -38,6 +50,7 @@ import Testing
     try store.commit(CommitBatch(evidence: (1...limit + 50).map { evidence(1, $0, 7) }))
     try store.commit(CommitBatch(evidence: [evidence(1, 1, 8), evidence(2, 1, 7)]))
     #expect(try store.counts().evidence == Int64(limit) + 2)
+    #expect(store.evidenceCount == Int64(limit) + 2)
     #expect(try store.evidence(limit: .max).records.last == evidence(2, 1, 7))
   }
 

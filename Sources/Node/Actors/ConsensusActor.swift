@@ -116,7 +116,7 @@ package actor ConsensusActor {
 
   /// What peers' links and status know of this node, and the log.
   private func note(_ step: Step, _ replica: NodeReplica) {
-    view.publish(ConsensusStanding(replica.core), evidence: step.batch.evidence.count)
+    view.publish(ConsensusStanding(replica.core))
     network?.sieve.update(
       epoch: replica.core.configuration.epoch, floor: replica.core.floor.view,
       view: replica.core.view, certified: step.certified)

@@ -8,6 +8,8 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
   private let grid: Microgrid
   /// Bytes of one piece of the genesis.
   private static let pieceBytes = 256 << 10
+  /// Records of evidence that are read at a time.
+  private static let evidencePage = 64
 
   init(_ grid: Microgrid) { self.grid = grid }
 
@@ -73,6 +75,28 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
   ) async throws {
     for change in grid.view.registry.history where change.epoch >= request.from {
       try await response.write(.init(change))
+    }
+  }
+
+  func evidence(
+    request: Intertie_V1_EvidenceRequest, response: RPCWriter<Intertie_V1_EvidenceItem>,
+    context: ServerContext
+  ) async throws {
+    try await serving {
+      var last = Int64(clamping: request.from == 0 ? 0 : request.from - 1)
+      while true {
+        let after = last
+        let page = try await grid.read { try $0.evidence(after: after, limit: Self.evidencePage) }
+        for item in page.items {
+          // Of an epoch whose first block is being published: it comes with the next call.
+          guard let validators = grid.view.registry.validators(of: item.evidence.epoch) else {
+            return
+          }
+          try await response.write(try .init(item, validators: validators, chain: grid.chain))
+        }
+        guard page.items.count == Self.evidencePage else { return }
+        last = page.last
+      }
     }
   }
 

@@ -59,11 +59,25 @@ package enum Intertie_V1_Status: Sendable {
                 type: .serverStreaming
             )
         }
+        /// Namespace for "Evidence" metadata.
+        package enum Evidence: Sendable {
+            /// Request type for "Evidence".
+            package typealias Input = Intertie_V1_EvidenceRequest
+            /// Response type for "Evidence".
+            package typealias Output = Intertie_V1_EvidenceItem
+            /// Descriptor for "Evidence".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "intertie.v1.Status"),
+                method: "Evidence",
+                type: .serverStreaming
+            )
+        }
         /// Descriptors for all methods in the "intertie.v1.Status" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Status.descriptor,
             Genesis.descriptor,
-            Epochs.descriptor
+            Epochs.descriptor,
+            Evidence.descriptor
         ]
     }
 }
@@ -147,6 +161,25 @@ extension Intertie_V1_Status {
             request: GRPCCore.StreamingServerRequest<Intertie_V1_EpochsRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange>
+
+        /// Handle the "Evidence" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What this node keeps against validators, in the order in which it was found.
+        /// > Errors: RESOURCE_EXHAUSTED too many reads are waiting: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Intertie_V1_EvidenceRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Intertie_V1_EvidenceItem` messages.
+        func evidence(
+            request: GRPCCore.StreamingServerRequest<Intertie_V1_EvidenceRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EvidenceItem>
     }
 
     /// Service protocol for the "intertie.v1.Status" service.
@@ -214,6 +247,25 @@ extension Intertie_V1_Status {
             request: GRPCCore.ServerRequest<Intertie_V1_EpochsRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange>
+
+        /// Handle the "Evidence" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What this node keeps against validators, in the order in which it was found.
+        /// > Errors: RESOURCE_EXHAUSTED too many reads are waiting: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_EvidenceRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Intertie_V1_EvidenceItem` messages.
+        func evidence(
+            request: GRPCCore.ServerRequest<Intertie_V1_EvidenceRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EvidenceItem>
     }
 
     /// Simple service protocol for the "intertie.v1.Status" service.
@@ -281,6 +333,26 @@ extension Intertie_V1_Status {
             response: GRPCCore.RPCWriter<Intertie_V1_EpochChange>,
             context: GRPCCore.ServerContext
         ) async throws
+
+        /// Handle the "Evidence" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What this node keeps against validators, in the order in which it was found.
+        /// > Errors: RESOURCE_EXHAUSTED too many reads are waiting: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A `Intertie_V1_EvidenceRequest` message.
+        ///   - response: A response stream of `Intertie_V1_EvidenceItem` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        func evidence(
+            request: Intertie_V1_EvidenceRequest,
+            response: GRPCCore.RPCWriter<Intertie_V1_EvidenceItem>,
+            context: GRPCCore.ServerContext
+        ) async throws
     }
 }
 
@@ -321,6 +393,17 @@ extension Intertie_V1_Status.StreamingServiceProtocol {
                 )
             }
         )
+        router.registerHandler(
+            forMethod: Intertie_V1_Status.Method.Evidence.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_EvidenceRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_EvidenceItem>(),
+            handler: { request, context in
+                try await self.evidence(
+                    request: request,
+                    context: context
+                )
+            }
+        )
     }
 }
 
@@ -354,6 +437,17 @@ extension Intertie_V1_Status.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange> {
         let response = try await self.epochs(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return response
+    }
+
+    package func evidence(
+        request: GRPCCore.StreamingServerRequest<Intertie_V1_EvidenceRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EvidenceItem> {
+        let response = try await self.evidence(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -402,6 +496,23 @@ extension Intertie_V1_Status.SimpleServiceProtocol {
             metadata: [:],
             producer: { writer in
                 try await self.epochs(
+                    request: request.message,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
+        )
+    }
+
+    package func evidence(
+        request: GRPCCore.ServerRequest<Intertie_V1_EvidenceRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EvidenceItem> {
+        return GRPCCore.StreamingServerResponse<Intertie_V1_EvidenceItem>(
+            metadata: [:],
+            producer: { writer in
+                try await self.evidence(
                     request: request.message,
                     response: writer,
                     context: context
@@ -492,6 +603,30 @@ extension Intertie_V1_Status {
             deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_EpochChange>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EpochChange>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Evidence" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What this node keeps against validators, in the order in which it was found.
+        /// > Errors: RESOURCE_EXHAUSTED too many reads are waiting: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_EvidenceRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_EvidenceRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_EvidenceItem` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func evidence<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_EvidenceRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_EvidenceRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_EvidenceItem>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EvidenceItem>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -612,6 +747,39 @@ extension Intertie_V1_Status {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "Evidence" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > What this node keeps against validators, in the order in which it was found.
+        /// > Errors: RESOURCE_EXHAUSTED too many reads are waiting: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_EvidenceRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_EvidenceRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_EvidenceItem` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func evidence<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_EvidenceRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_EvidenceRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_EvidenceItem>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EvidenceItem>) async throws -> Result
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.serverStreaming(
+                request: request,
+                descriptor: Intertie_V1_Status.Method.Evidence.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -696,6 +864,34 @@ extension Intertie_V1_Status.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_EpochsRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_EpochChange>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Evidence" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > What this node keeps against validators, in the order in which it was found.
+    /// > Errors: RESOURCE_EXHAUSTED too many reads are waiting: ask again.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Intertie_V1_EvidenceRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func evidence<Result>(
+        request: GRPCCore.ClientRequest<Intertie_V1_EvidenceRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EvidenceItem>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        try await self.evidence(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_EvidenceRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_EvidenceItem>(),
             options: options,
             onResponse: handleResponse
         )
@@ -794,6 +990,38 @@ extension Intertie_V1_Status.ClientProtocol {
             metadata: metadata
         )
         return try await self.epochs(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Evidence" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > What this node keeps against validators, in the order in which it was found.
+    /// > Errors: RESOURCE_EXHAUSTED too many reads are waiting: ask again.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func evidence<Result>(
+        _ message: Intertie_V1_EvidenceRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EvidenceItem>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Intertie_V1_EvidenceRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.evidence(
             request: request,
             options: options,
             onResponse: handleResponse

@@ -25,6 +25,57 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// How two votes of one view exclude each other.
+package nonisolated enum Intertie_V1_EvidenceKind: SwiftProtobuf.Enum, Swift.CaseIterable {
+  package typealias RawValue = Int
+
+  /// Never set by a node.
+  case unspecified // = 0
+
+  /// Two notarizes of different blocks.
+  case twoNotarizes // = 1
+
+  /// Two finalizes of different blocks.
+  case twoFinalizes // = 2
+
+  /// Nullify and finalize, in any order.
+  case nullifyAndFinalize // = 3
+  case UNRECOGNIZED(Int)
+
+  package init() {
+    self = .unspecified
+  }
+
+  package init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .twoNotarizes
+    case 2: self = .twoFinalizes
+    case 3: self = .nullifyAndFinalize
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  package var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .twoNotarizes: return 1
+    case .twoFinalizes: return 2
+    case .nullifyAndFinalize: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  package static let allCases: [Intertie_V1_EvidenceKind] = [
+    .unspecified,
+    .twoNotarizes,
+    .twoFinalizes,
+    .nullifyAndFinalize,
+  ]
+
+}
+
 /// Asks for the status.
 package nonisolated struct Intertie_V1_StatusRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -359,9 +410,101 @@ package nonisolated struct Intertie_V1_EpochChange: Sendable {
   package init() {}
 }
 
+/// Asks for evidence.
+package nonisolated struct Intertie_V1_EvidenceRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The first number wanted, from 1; 0: all.
+  package var from: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Two votes of one validator in one view that no honest validator signs both of. To verify: the
+/// payloads differ, are of this chain, epoch and view and of these kinds, and the signatures hold
+/// under the validator's key; that this key was a validator's in the epoch, genesis and `Epochs`
+/// prove.
+package nonisolated struct Intertie_V1_EvidenceItem: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// From 1, ascending; to go on behind it, ask from the next one.
+  package var number: UInt64 = 0
+
+  /// Of both votes, from 1.
+  package var epoch: UInt64 = 0
+
+  /// Of both votes, from 1.
+  package var view: UInt64 = 0
+
+  /// How the votes exclude each other.
+  package var kind: Intertie_V1_EvidenceKind = .unspecified
+
+  /// Public key of the validator that signed both, 32 bytes.
+  package var validator: Data = Data()
+
+  /// Its place among the epoch's validators, 0...99.
+  package var place: UInt32 = 0
+
+  /// The vote that was seen first.
+  package var first: Intertie_V1_SignedVote {
+    get {_first ?? Intertie_V1_SignedVote()}
+    set {_first = newValue}
+  }
+  /// Returns true if `first` has been explicitly set.
+  package var hasFirst: Bool {self._first != nil}
+  /// Clears the value of `first`. Subsequent reads from it will return its default value.
+  package mutating func clearFirst() {self._first = nil}
+
+  /// The one that contradicts it.
+  package var second: Intertie_V1_SignedVote {
+    get {_second ?? Intertie_V1_SignedVote()}
+    set {_second = newValue}
+  }
+  /// Returns true if `second` has been explicitly set.
+  package var hasSecond: Bool {self._second != nil}
+  /// Clears the value of `second`. Subsequent reads from it will return its default value.
+  package mutating func clearSecond() {self._second = nil}
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+
+  fileprivate var _first: Intertie_V1_SignedVote? = nil
+  fileprivate var _second: Intertie_V1_SignedVote? = nil
+}
+
+/// A validator's vote as it was signed.
+package nonisolated struct Intertie_V1_SignedVote: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Chain id (32 bytes), kind (1 byte; notarize 1, nullify 2, finalize 3), epoch and view (8 bytes
+  /// each, big-endian); unless it is a nullify, the view of the block's parent (8 bytes) and the
+  /// block's hash (32 bytes). 49 or 89 bytes.
+  package var payload: Data = Data()
+
+  /// Ed25519 over the ASCII prefix "intertie/consensus/v1" and the payload, 64 bytes.
+  package var signature: Data = Data()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "intertie.v1"
+
+nonisolated extension Intertie_V1_EvidenceKind: SwiftProtobuf._ProtoNameProviding {
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVIDENCE_KIND_UNSPECIFIED\0\u{1}EVIDENCE_KIND_TWO_NOTARIZES\0\u{1}EVIDENCE_KIND_TWO_FINALIZES\0\u{1}EVIDENCE_KIND_NULLIFY_AND_FINALIZE\0")
+}
 
 nonisolated extension Intertie_V1_StatusRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".StatusRequest"
@@ -869,6 +1012,140 @@ nonisolated extension Intertie_V1_EpochChange: SwiftProtobuf.Message, SwiftProto
     if lhs.sealedAt != rhs.sealedAt {return false}
     if lhs.validators != rhs.validators {return false}
     if lhs.acceptances != rhs.acceptances {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_EvidenceRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EvidenceRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}from\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.from) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.from != 0 {
+      try visitor.visitSingularUInt64Field(value: self.from, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_EvidenceRequest, rhs: Intertie_V1_EvidenceRequest) -> Bool {
+    if lhs.from != rhs.from {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_EvidenceItem: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".EvidenceItem"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}number\0\u{1}epoch\0\u{1}view\0\u{1}kind\0\u{1}validator\0\u{1}place\0\u{1}first\0\u{1}second\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.view) }()
+      case 4: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.validator) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.place) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._first) }()
+      case 8: try { try decoder.decodeSingularMessageField(value: &self._second) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 1)
+    }
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 2)
+    }
+    if self.view != 0 {
+      try visitor.visitSingularUInt64Field(value: self.view, fieldNumber: 3)
+    }
+    if self.kind != .unspecified {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 4)
+    }
+    if !self.validator.isEmpty {
+      try visitor.visitSingularBytesField(value: self.validator, fieldNumber: 5)
+    }
+    if self.place != 0 {
+      try visitor.visitSingularUInt32Field(value: self.place, fieldNumber: 6)
+    }
+    try { if let v = self._first {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
+    try { if let v = self._second {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_EvidenceItem, rhs: Intertie_V1_EvidenceItem) -> Bool {
+    if lhs.number != rhs.number {return false}
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.view != rhs.view {return false}
+    if lhs.kind != rhs.kind {return false}
+    if lhs.validator != rhs.validator {return false}
+    if lhs.place != rhs.place {return false}
+    if lhs._first != rhs._first {return false}
+    if lhs._second != rhs._second {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_SignedVote: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".SignedVote"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}payload\0\u{1}signature\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.payload) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.signature) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.payload.isEmpty {
+      try visitor.visitSingularBytesField(value: self.payload, fieldNumber: 1)
+    }
+    if !self.signature.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signature, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_SignedVote, rhs: Intertie_V1_SignedVote) -> Bool {
+    if lhs.payload != rhs.payload {return false}
+    if lhs.signature != rhs.signature {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

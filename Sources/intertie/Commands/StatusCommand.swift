@@ -8,8 +8,26 @@ struct StatusCommand: AsyncParsableCommand {
     commandName: "status", abstract: "Shows how a node and its chain are.")
   @OptionGroup var address: NodeAddress
   @Flag(help: "Print JSON.") var json = false
+  @Flag(help: "Print the evidence against validators that the node keeps, verified here.")
+  var evidence = false
+  @Option(
+    help: """
+      With --evidence: the chain's genesis file; without it, the validators' keys are those that \
+      the node names.
+      """)
+  var genesis: String?
+
+  func validate() throws {
+    guard genesis == nil || evidence else {
+      throw ValidationError("--genesis is for --evidence")
+    }
+  }
 
   func run() async throws {
+    if evidence {
+      try await printEvidence()
+      return
+    }
     let status = try await address.connect { try await $0.currentStatus() }
     if json {
       print(try status.jsonString())

@@ -8,8 +8,7 @@ import Storage
 struct Oracle {
   /// The first thing that was wrong.
   private(set) var violation: String?
-  /// Validators by epoch, the first one's first.
-  private(set) var epochs: [[PublicKey]]
+  private(set) var electorate: Electorate
   let community: Community
   let settings: RunSettings
 
@@ -32,7 +31,7 @@ struct Oracle {
   init(_ community: Community, _ settings: RunSettings) {
     self.community = community
     self.settings = settings
-    epochs = [community.genesis.validators]
+    electorate = Electorate(community)
     books = Books(community)
   }
 
@@ -42,15 +41,19 @@ struct Oracle {
 
   // MARK: epochs
 
-  /// A node has entered an epoch; all enter with the same validators.
-  mutating func entered(_ epoch: UInt64, _ validators: [PublicKey], name: String) {
-    guard epoch > 0, epoch <= UInt64(epochs.count) + 1 else {
-      return fail("\(name) enters epoch \(epoch) after \(epochs.count)")
-    }
-    if epoch == UInt64(epochs.count) + 1 {
-      epochs.append(validators)
-    } else if epochs[Int(epoch) - 1] != validators {
-      fail("\(name) enters epoch \(epoch) with other validators")
+  /// Validators by epoch, the first one's first, as the chain's commands have it.
+  var epochs: [[PublicKey]] { electorate.epochs }
+
+  /// Behind a block a node is in the epoch that the chain's commands up to there give, with that
+  /// epoch's validators: it enters none too early or too late, and no other.
+  private mutating func checkEpoch(
+    _ epoch: UInt64, _ validators: [PublicKey], behind height: UInt64, name: String
+  ) {
+    let due = electorate.epoch(behind: height)
+    if epoch != UInt64(due) {
+      fail("\(name) is in epoch \(epoch) behind block \(height), and not in \(due)")
+    } else if validators != epochs[due - 1] {
+      fail("\(name) is in epoch \(epoch) with other validators")
     }
   }
 
@@ -66,8 +69,13 @@ struct Oracle {
     do throws(InvariantViolation) { try replica.checkInvariants() } catch {
       fail("\(name): \(error)")
     }
-    if let epoch = step.newEpoch { entered(epoch, replica.validators, name: name) }
     let core = replica.core
+    // With blocks the commit tells.
+    if step.decided.isEmpty {
+      checkEpoch(
+        core.configuration.epoch, core.configuration.validators, behind: node.floor.height,
+        name: name)
+    }
     if core.floor.view < node.floor.view || core.floor.height < node.floor.height {
       fail("\(name) goes back from height \(node.floor.height) to \(core.floor.height)")
     }
@@ -79,11 +87,9 @@ struct Oracle {
       fail("node \(node.index) starts at height \(floor.height), below \(node.floor.height)")
     }
     let registry = recovered.pipeline.registry
-    if epochs.indices.contains(Int(registry.epoch) - 1),
-      epochs[Int(registry.epoch) - 1] != registry.validators
-    {
-      fail("node \(node.index) starts with other validators of epoch \(registry.epoch)")
-    }
+    checkEpoch(
+      registry.epoch, registry.validators, behind: floor.height,
+      name: "node \(node.index), which starts,")
   }
 
   mutating func halted(_ node: SimulatedNode, _ failure: NodeFailure, name: String) {
@@ -92,6 +98,10 @@ struct Oracle {
 
   /// What has become durable.
   mutating func committed(_ step: Step, by node: SimulatedNode, name: String) {
+    // First, since the records behind a block that seals its epoch are of the next.
+    for decided in step.decided {
+      if let fault = electorate.take(decided) { fail(fault) }
+    }
     for stored in step.batch.journal {
       guard let record = try? JournalRecord(decoding: stored.bytes) else {
         return fail("\(name) writes a journal record that cannot be read")
@@ -104,9 +114,11 @@ struct Oracle {
       execute(decided, by: node, name: name)
       node.floor = (decided.block.header.view, decided.block.header.height)
     }
-    if let replica = node.replica, !step.decided.isEmpty, node.floor.height == UInt64(chain.count) {
-      audit(replica, name: name)
-    }
+    guard let replica = node.replica, !step.decided.isEmpty else { return }
+    let configuration = replica.core.configuration
+    checkEpoch(
+      configuration.epoch, configuration.validators, behind: node.floor.height, name: name)
+    if node.floor.height == UInt64(chain.count) { audit(replica, name: name) }
   }
 
   private mutating func accused(_ stored: StoredEvidence, name: String) {

@@ -35,6 +35,9 @@ package struct PlantedBug: Sendable, CustomStringConvertible {
     PlantedBug(
       name: "a lost disk votes at once", bug: .votesAfterWipe,
       signs: ["signed two", "signed nullify and finalize"]),
+    PlantedBug(
+      name: "new validators accepted by one too few", bug: .acceptedByTooFew,
+      signs: ["too early"]),
   ]
 
   /// One run with the mistake in every honest node.

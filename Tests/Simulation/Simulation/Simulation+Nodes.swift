@@ -15,7 +15,7 @@ extension Simulation {
   func start(_ node: SimulatedNode) async {
     guard !node.isRunning, node.hasJoined, oracle.violation == nil else { return }
     let genesis = community.genesis
-    let recovered: RecoveredState
+    var recovered: RecoveredState
     do throws(NodeFailure) {
       recovered = try await Recovery.recover(node.disk, genesis: genesis)
     } catch {
@@ -26,6 +26,7 @@ extension Simulation {
       oracle.fail("\(trace.names[node.index]) starts from a damaged disk")
       return
     }
+    recovered.pipeline.registry.planted = node.isHonest ? settings.planted : []
     let registry = recovered.pipeline.registry
     var configuration = ConsensusConfiguration(genesis, registry: registry, own: node.key)
     // The two nodes of a Byzantine validator share its key and do not abstain for each other.
