@@ -57,7 +57,8 @@ package enum Limits {
   package static let inboxCommands = 1 << 10
   /// Their bytes.
   package static let inboxBytes = 32 << 20
-  /// Entries of other nodes' clients that wait here for a block of this node's.
+  /// Entries of other validators' clients that wait here for a block of this node's; each of the
+  /// validators may have an equal part.
   package static let foreignEntries = 1 << 15
   /// What one peer may have in the inbox: messages, and their bytes.
   package static let peerMessages = 4096

@@ -6,8 +6,8 @@ extension Microgrid {
   /// The links to the other nodes; nil for a node without peers. Throws `invalid` with what is
   /// wrong with the peers file.
   static func network(
-    _ configuration: NodeConfiguration, view: ReadView, verifier: Verifier, inbox: Inbox,
-    floor: ChainPoint, store: Store
+    _ configuration: NodeConfiguration, view: ReadView, meters: MeterActor, clock: ChainClock,
+    verifier: Verifier, inbox: Inbox, floor: ChainPoint, store: Store
   ) throws(NodeFailure) -> PeerNetwork? {
     guard let peers = configuration.peers else { return nil }
     let registry = view.registry
@@ -21,7 +21,27 @@ extension Microgrid {
       receive: { delivery in
         await inbox.deliver(
           ReplicaInput(delivery), from: delivery.from, bytes: delivery.weight)
-      }, services: [SnapshotService(onPeerPort: store)])
+      }, select: { await select($0, view: view, meters: meters, time: clock.now) },
+      services: [SnapshotService(onPeerPort: store)])
+  }
+
+  /// Of entries that another node hands on, those that would not be refused if a client brought
+  /// them, in their order.
+  package static func select(
+    _ entries: [VerifiedEntry], view: ReadView, meters: MeterActor, time: Timestamp
+  ) async -> [VerifiedEntry] {
+    var readings: [Reading] = []
+    for case .reading(let reading) in entries.lazy.map(\.content) { readings.append(reading) }
+    // One call for all, as for a client's readings.
+    var refusals = readings.isEmpty ? [] : await meters.admit(readings, time: time)
+    refusals.reverse()
+    return entries.filter { entry in
+      switch entry.content {
+      case .reading: refusals.popLast() == .some(nil)
+      case .command(let command):
+        command.expires >= time && view.refusal(of: command) == nil
+      }
+    }
   }
 
   /// How this node stands among the others, as of now.
@@ -37,7 +57,7 @@ extension ReplicaInput {
     switch delivery.content {
     case .connected: self = .connected(delivery.from)
     case .consensus(let message): self = .message(message, from: delivery.from)
-    case .entries(let entries): self = .entries(entries)
+    case .entries(let entries): self = .entries(entries, from: delivery.from)
     }
   }
 }

@@ -22,7 +22,7 @@ package final class Microgrid: Sendable {
   /// This node's public key.
   package let nodeKey: PublicKey
 
-  let meters: MeterActor
+  package let meters: MeterActor
   let book: BookActor
   let ledger: LedgerActor
   let fees: FeeActor
@@ -72,7 +72,7 @@ package final class Microgrid: Sendable {
     fees = FeeActor(bare.fee)
     let registry = bare.registry
     network = try Self.network(
-      configuration, view: view, verifier: verifier, inbox: inbox,
+      configuration, view: view, meters: meters, clock: clock, verifier: verifier, inbox: inbox,
       floor: recovered.consensus.floor, store: store)
     onPeerPort = configuration.onPeerPort
     consensus = ConsensusActor(

@@ -26,8 +26,10 @@ struct Rabble: Sendable {
     }
   }
 
-  /// Connections to each port that say nothing.
-  private static let idlers = 64
+  /// Connections to each port that say nothing: several times as many as may stand there without
+  /// having shown a key. Those that are closed are opened again this often.
+  private static let idlers = 4 * PeerLimits.handshakes
+  private static let reopening = Duration.milliseconds(500)
 
   private let ports: [Int]
   private let certificate: DevelopmentCertificate
@@ -67,6 +69,8 @@ struct Rabble: Sendable {
   private func pour(_ port: Int, _ draws: SplitMix64, _ deadline: Deadline) async {
     var random = draws
     while !deadline.isOver {
+      // A node that is restarted listens elsewhere.
+      try? await Task.sleep(for: .milliseconds(1))
       guard let socket = Socket.connect(to: port) else { continue }
       defer { Socket.reset(socket) }
       let hello: [UInt8] = random.chance(50) ? [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3] : []
@@ -84,9 +88,21 @@ struct Rabble: Sendable {
   }
 
   private func stand(_ port: Int, _ deadline: Deadline) async {
-    let sockets = (0..<Self.idlers).compactMap { _ in Socket.connect(to: port) }
-    counts.count { $0.idle += sockets.count }
-    while !deadline.isOver { try? await Task.sleep(for: .milliseconds(50)) }
+    var sockets: [Int32] = []
+    while !deadline.isOver {
+      sockets = sockets.filter { socket in
+        if Socket.isOpen(socket) { return true }
+        Socket.reset(socket)
+        return false
+      }
+      let fresh = (sockets.count..<Self.idlers).compactMap { _ in Socket.connect(to: port) }
+      counts.count { $0.idle += fresh.count }
+      sockets += fresh
+      let pause = ContinuousClock.now + Self.reopening
+      while !deadline.isOver, ContinuousClock.now < pause {
+        try? await Task.sleep(for: .milliseconds(50))
+      }
+    }
     for socket in sockets { Socket.reset(socket) }
   }
 

@@ -94,6 +94,13 @@ enum Socket {
     return errno == EAGAIN || errno == EINTR ? .later : .failed
   }
 
+  /// Whether the other side, of which no more than a byte is awaited, has not ended the connection.
+  static func isOpen(_ socket: Int32) -> Bool {
+    var byte: UInt8 = 0
+    let count = recv(socket, &byte, 1, 0)
+    return count > 0 || (count < 0 && errno == EAGAIN)
+  }
+
   /// How many of the bytes were taken; nil when the connection is gone.
   static func write(_ socket: Int32, _ bytes: ArraySlice<UInt8>) -> Int? {
     let count = bytes.withUnsafeBytes {

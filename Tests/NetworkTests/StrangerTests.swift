@@ -9,6 +9,8 @@ extension NetworkTests {
     private static let impostor = 4
     private static let victim = 3
     private static let longestPause = Duration.seconds(10)
+    /// In the crowd, from a node's start until it and all others are linked again, seconds.
+    private static let returnSeconds = 10.0
     private static let residentBytes = 600 << 20
 
     @Test func strangersGetNowhere() async throws {
@@ -64,31 +66,50 @@ extension NetworkTests {
     }
 
     /// Garbage, silence, calls without a certificate and with a foreign one, from many sides at
-    /// once, at the peer ports.
+    /// once, at the peer ports; in the midst of it a node is killed and finds the others again.
     private static func crowdTheDoors(_ trial: Trial, _ nodes: [Int]) async throws {
       var random = SplitMix64(seed: ~trial.seed)
       var ports: [Int] = []
       for node in nodes { ports.append(try await trial.network.peerPort(node)) }
       let rabble = try Rabble(folder: trial.network.path, ports: ports)
       let height = trial.pulse.highest
-      let counts = try await rabble.push(seconds: 4, seed: random.next())
+      async let pushed = rabble.push(seconds: 8, seed: random.next())
+      try await Task.sleep(for: .seconds(1))
+      try await restartInTheCrowd(trial)
+      let counts = try await pushed
       try demand(trial.pulse.highest > height + 4, "the chain stood still in the flood")
       _ = try await trial.pulse.growth(above: trial.pulse.highest + 4, within: 30)
       try await trial.network.checkRunning()
       var peak = 0
       for node in nodes {
         peak = max(peak, await trial.network.peakResidentBytes(node) ?? 0)
-        let place = try await trial.network.place(node)
         try await wait(30, for: "node \(node)'s connections to the others") {
-          let peers = try await place.connect { try await $0.current().peers }
-          return peers.count == 3
-            && peers.allSatisfy { $0.isOutgoingConnected && $0.isIncomingConnected }
+          try await isLinked(node, trial)
         }
       }
       print("strangers: \(counts); a node's peak \(peak >> 20) MiB")
       try demand(peak < residentBytes, "a node's memory grew to \(peak) bytes")
       try demand(counts.let == 0, "\(counts.let) strangers were let in")
       try demand(counts.refused > 0 && counts.garbage > 0, "no stranger came: \(counts)")
+    }
+
+    private static func restartInTheCrowd(_ trial: Trial) async throws {
+      try await trial.network.kill(victim)
+      try await trial.network.start([victim])
+      let start = ContinuousClock.now
+      try await wait(returnSeconds, for: "node \(victim) to be among the others in the crowd") {
+        try await isLinked(victim, trial)
+      }
+      let height = trial.pulse.highest
+      try await trial.pulse.arrival(of: [victim], at: height, within: returnSeconds)
+      print("strangers: a node was back in the crowd after \((ContinuousClock.now - start).text)")
+    }
+
+    private static func isLinked(_ node: Int, _ trial: Trial) async throws -> Bool {
+      let place = try await trial.network.place(node)
+      let peers = try await place.connect { try await $0.current().peers }
+      return peers.count == 3
+        && peers.allSatisfy { $0.isOutgoingConnected && $0.isIncomingConnected }
     }
   }
 }

@@ -13,6 +13,9 @@ final class Told: Sendable {
 
 @Suite struct EntryPoolTests {
   private static let key = SigningKey(seed: [UInt8](repeating: 9, count: 32))!
+  static let peers = (1...4).map {
+    SigningKey(seed: [UInt8](repeating: $0, count: 32))!.publicKey
+  }
 
   static func reading(_ number: Int) -> VerifiedEntry {
     let reading = Reading(
@@ -78,7 +81,9 @@ final class Told: Sendable {
 
   @Test func whatAnotherNodeHandedOnBecomesOwnWhenAClientBringsItToo() {
     var pool = EntryPool()
-    pool.admit(foreign: [Self.reading(1), Self.reading(1), Self.reading(2)], view: 1)
+    pool.admit(
+      foreign: [Self.reading(1), Self.reading(1), Self.reading(2)], from: Self.peers[0], quota: 9,
+      view: 1)
     #expect(!pool.hasOwn && pool.foreignWaiting == 2)
     // Nothing of other nodes' clients is handed on again.
     #expect(pool.offers(for: 2).isEmpty)
@@ -147,10 +152,12 @@ final class Told: Sendable {
     #expect(pool.takeBody(view: 1, time: now).count == Limits.blockEntries)
     #expect(pool.takeBody(view: 2, time: now).count == 10)
     var other = EntryPool()
-    for start in stride(from: 0, to: 2 * Limits.foreignEntries, by: 1024) {
-      other.admit(foreign: (start..<start + 1024).map { Self.reading($0) }, view: 1)
+    let quota = PeerLimits.forwarded(validators: 4)
+    for start in stride(from: 0, to: 2 * quota, by: 1024) {
+      let entries = (start..<start + 1024).map { Self.reading($0) }
+      other.admit(foreign: entries, from: Self.peers[0], quota: quota, view: 1)
     }
-    #expect(other.count == Limits.foreignEntries)
+    #expect(other.count == quota && 4 * quota == Limits.foreignEntries)
     // Long after, they are forgotten.
     other.reclaim(view: 16 * 64) { _ in false }
     #expect(other.count == 0 && other.foreignWaiting == 0)

@@ -186,6 +186,91 @@ import Wire
     }
   }
 
+  /// What a client would be refused for is no offence of a node, whatever its signature is worth.
+  @Test func forwardedEntriesThatNobodyNeedsAreDroppedUnverified() async throws {
+    let chain = PeerChain(2)
+    let known = SigningKey.generate()
+    try await withFolder { folder in
+      let node = try PeerNode(
+        chain.keys[0], chain, in: folder,
+        select: { entries in
+          entries.filter { entry in
+            if case .reading(let reading) = entry.content {
+              reading.meter == known.publicKey
+            } else {
+              false
+            }
+          }
+        })
+      let intruder = PeerIntruder(key: chain.keys[1])
+      func entry(_ meter: SigningKey, isSigned: Bool = true) -> (EntryKind, SignedBytes) {
+        let payload = WireReading.payload(
+          of: Reading(
+            chain: chain.chain, meter: meter.publicKey, interval: Interval(7),
+            exported: Energy(1), imported: Energy(2)))
+        let signature = isSigned ? meter.sign(payload, for: .reading) : .zero
+        return (.reading, SignedBytes(payload: payload, signature: signature))
+      }
+      let wanted = entry(known)
+      let messages: [PeerMessage] = [
+        .entries([entry(.generate()), entry(.generate(), isSigned: false)]),
+        .entries([entry(.generate(), isSigned: false), wanted]),
+        .entries([entry(known, isSigned: false)]),
+      ]
+      try await node.running { _ in
+        try node.write([(intruder.key, 1)])
+        let end = try await intruder.say(
+          messages.map { Intertie_V1_Frame(lane: 1, $0.encoded) }, to: node)
+        #expect(end?.message.contains("a forwarded entry with an invalid signature") == true)
+        let status = try node.status(of: intruder.key.publicKey)
+        #expect(status.sieved == 1 && status.offences == 1)
+        let taken = node.ears.all.flatMap { delivery -> [VerifiedEntry] in
+          if case .entries(let entries) = delivery.content { entries } else { [] }
+        }
+        #expect(taken.map(\.signed) == [wanted.1])
+      }
+    }
+  }
+
+  @Test func ofForwardedEntriesThoseAreTakenThatAClientCouldBring() async throws {
+    try await TestGrid.running { test, grid in
+      let home = test.homes[0]
+      let used = test.command(.cancel(OrderID(1)), by: home, sequence: 1)
+      _ = try await grid.submit(commands: [used])
+      let calendar = test.genesis.calendar
+      let interval = calendar.firstInterval
+      test.clock.set(seconds: calendar.end(of: interval).seconds + 1)
+      let stranger = SigningKey.generate()
+      let fresh = test.command(.cancel(OrderID(1)), by: home, sequence: 2)
+      let reading = test.reading(0, interval: interval, exported: 1, imported: 2)
+      let ofStranger = Reading(
+        chain: test.genesis.chainID, meter: stranger.publicKey, interval: interval,
+        exported: Energy(1), imported: Energy(2))
+      let ofFuture = test.reading(
+        1, interval: Interval(interval.index + 9), exported: 1, imported: 2)
+      let verifier = Verifier(chain: test.genesis.chainID)
+      let entries = try [
+        verifier.parse(kind: .command, used),
+        verifier.parse(
+          kind: .command, test.command(.cancel(OrderID(1)), by: stranger, sequence: 1)),
+        VerifiedEntry(
+          verified: .reading(ofStranger),
+          signed: SignedBytes(payload: WireReading.payload(of: ofStranger), signature: .zero)),
+        verifier.parse(kind: .reading, reading), verifier.parse(kind: .reading, ofFuture),
+        verifier.parse(kind: .command, fresh),
+      ]
+      let time = grid.clock.now
+      let taken = await Microgrid.select(
+        entries, view: grid.view, meters: grid.meters, time: time)
+      #expect(taken.map(\.signed) == [reading, fresh])
+      // Commands of a time that is over.
+      let late = await Microgrid.select(
+        entries, view: grid.view, meters: grid.meters,
+        time: Timestamp(seconds: TestGrid.origin + 20_000_000))
+      #expect(!late.map(\.signed).contains(fresh))
+    }
+  }
+
   @Test func aFloodHoldsOnlyWhoSendsIt() async throws {
     try await besieged { node, friend, intruder, chain in
       let count = 8 * PeerLimits.urgentMessagesPerSecond

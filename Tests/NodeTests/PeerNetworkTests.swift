@@ -2,9 +2,38 @@ import Consensus
 import Domain
 import Foundation
 import GRPCCore
+import NIOCore
+import NIOPosix
 import Node
 import Testing
 import Wire
+
+/// Connections that say nothing and come again whenever they are closed.
+private enum Idlers {
+  static func standing(
+    _ count: Int, before port: Int, _ body: @Sendable () async throws -> Void
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<count { group.addTask { await stand(before: port) } }
+      try await body()
+      group.cancelAll()
+    }
+  }
+
+  private static func stand(before port: Int) async {
+    let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+    while !Task.isCancelled {
+      if let channel = try? await bootstrap.connect(host: "127.0.0.1", port: port).get() {
+        await withTaskCancellationHandler {
+          _ = try? await channel.closeFuture.get()
+        } onCancel: {
+          channel.close(promise: nil)
+        }
+      }
+      try? await Task.sleep(for: .milliseconds(250))
+    }
+  }
+}
 
 @Suite(.serialized) struct PeerNetworkTests {
   @Test func twoNodesExchangeVerifiedMessages() async throws {
@@ -138,6 +167,37 @@ import Wire
           }
         }
         #expect(a.ears.connections(of: first.id) == 2)
+      }
+    }
+  }
+
+  @Test func aRestartedPeerFindsItsWayThroughACrowdOfSilentStrangers() async throws {
+    let chain = PeerChain(2)
+    try await withFolder { folder in
+      let a = try PeerNode(chain.keys[0], chain, in: folder)
+      let call: @Sendable (UInt64, Int) async throws -> Void = { number, portA in
+        let b = try PeerNode(chain.keys[1], chain, in: folder)
+        try await b.running { portB in
+          try a.write([(b.key, portB)])
+          try b.write([(a.key, portA)])
+          try await eventually("b is let in") {
+            try b.network.connected == [a.id] && a.status(of: b.id).incoming != nil
+          }
+          b.network.send(chain.fetch(number), to: a.id)
+          try await eventually("b is heard") { a.ears.fetches(from: b.id).last == number }
+        }
+      }
+      try await a.running { portA in
+        try await Idlers.standing(4 * PeerLimits.handshakes, before: portA) {
+          try await eventually("the strangers fill all places, and again") {
+            a.network.refusals.count > UInt64(4 * PeerLimits.handshakes)
+          }
+          try await call(1, portA)
+          try await call(2, portA)
+        }
+        // Behind the last of the crowd: a node that is cancelled with connections that its
+        // transport has accepted and not looked at yet is trapped by NIO.
+        try await call(3, portA)
       }
     }
   }

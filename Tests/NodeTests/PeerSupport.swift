@@ -111,7 +111,8 @@ struct PeerNode: Sendable {
 
   init(
     _ key: SigningKey, _ chain: PeerChain, in folder: String, port: Int = 0,
-    keepalive: Duration? = nil, receive: (@Sendable (PeerDelivery) async -> Void)? = nil
+    keepalive: Duration? = nil, receive: (@Sendable (PeerDelivery) async -> Void)? = nil,
+    select: @escaping @Sendable ([VerifiedEntry]) async -> [VerifiedEntry] = { $0 }
   ) throws {
     self.key = key
     file = "\(folder)/\(key.publicKey.text(as: .node)).peers"
@@ -131,7 +132,7 @@ struct PeerNode: Sendable {
     network = try PeerNetwork(
       configuration, chain: chain.chain, validators: { chain.validators },
       verifier: Verifier(chain: chain.chain),
-      sieve: sieve, receive: receive ?? { await ears.take($0) })
+      sieve: sieve, receive: receive ?? { await ears.take($0) }, select: select)
   }
 
   func write(_ peers: [(SigningKey, Int)]) throws {

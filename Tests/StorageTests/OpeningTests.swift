@@ -120,7 +120,7 @@ import Testing
   @Test func everyFailureSaysWhatToDo() {
     let failures: [(StorageFailure, String)] = [
       (.full("x"), "free some space"), (.io("x"), "check the disk"),
-      (.corrupt("x"), "restore it"), (.open("x"), "cannot open"), (.other("x"), "failed"),
+      (.corrupt("x"), "empty folder"), (.open("x"), "cannot open"), (.other("x"), "failed"),
       (.wrongChain(expected: chain, found: .zero), "another data folder"),
     ]
     for (failure, text) in failures { #expect(failure.description.contains(text)) }

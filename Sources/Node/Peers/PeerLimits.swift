@@ -41,16 +41,40 @@ package enum PeerLimits {
   // What one peer may send; beyond it is held, not cut. Bursts are what one second allows.
   package static let urgentMessagesPerSecond = 20_000
   package static let urgentBytesPerSecond = 16 << 20
-  package static let urgentSignaturesPerSecond = 10_000
+  /// Votes, certificates and standings. A verification takes about 55 µs, so these take a fifth of
+  /// a core. An honest peer of 100 validators sends two votes a view and at most two certificates
+  /// of 67 signatures, 136 signatures: enough for 29 views a second if it were the first to bring
+  /// every one of its certificates, of which the sieve drops those that are here already.
+  package static let urgentSignaturesPerSecond = 4000
   package static let largeMessagesPerSecond = 2000
   package static let largeBytesPerSecond = 256 << 20
-  package static let largeSignaturesPerSecond = 20_000
+  /// Proposals, answers and forwarded entries: 0.44 of a core. It is not less, because a node whose
+  /// clients bring 8000 readings a second hands on up to as many. What bounds the harm is what is
+  /// verified at all: entries of known authors only that are not on the chain yet, none of which
+  /// may be wrongly signed without costing the link; of which the pool takes a quota of each peer.
+  /// An answer at its largest, 128 certificates of 67 signatures, is held for a tenth of a second.
+  package static let largeSignaturesPerSecond = 8000
+
+  // Entries of one peer's clients in the pool, those in held proposals included. A node whose peer
+  // has no room offers the entry again to the next leader.
+  /// Of a follower, and of a validator at least.
+  package static let forwarded = 512
+  /// Of one of so many validators: an equal part of `Limits.foreignEntries`, but no less than a
+  /// follower's. With every peer that a file can list there are at most 163,840.
+  package static func forwarded(validators: Int) -> Int {
+    max(forwarded, Limits.foreignEntries / max(validators, 1))
+  }
 
   // Connections to the peer port.
-  /// All together, those of one key, and those that have not shown a key yet.
-  package static let connections = 1024
-  package static let connectionsPerKey = 8
+  /// Those of one key of the file: its link, a snapshot's, and one of either that it has given up
+  /// and this node not yet. Every key of the file has them for itself.
+  package static let connectionsPerKey = 4
+  /// Those that have not shown a key, which `PeerQueue` chooses among, and how many of them each
+  /// peer of the file has for itself at its address.
   package static let handshakes = 128
+  package static let handshakesPerPeer = 2
+  /// All together, at most.
+  package static let connections = handshakes + peers * connectionsPerKey
   /// RPCs at a time on one.
   package static let streamsPerConnection = 8
   /// Bytes that may be on their way to a reader that does not keep up: HTTP/2's window.
@@ -59,6 +83,10 @@ package enum PeerLimits {
   // Times, µs.
   /// A connection that has not shown its key by then is closed.
   package static let handshake: Int64 = 5_000_000
+  /// One that is to be closed and is still being set up is looked at again after so long, and so
+  /// often.
+  package static let closingPause: Int64 = 10_000
+  package static let closingAttempts = 500
   /// Without traffic a peer is asked whether it lives, and has this long to answer.
   package static let keepalive: Int64 = 5_000_000
   package static let keepaliveAnswer: Int64 = 4_000_000

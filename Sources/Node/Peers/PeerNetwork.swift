@@ -77,11 +77,14 @@ package final class PeerNetwork: Sendable {
   ///
   /// `receive` is called in each peer's order and waits while the node has no room for more of
   /// this peer; it must come back when its task is cancelled. `services` are served on the peer
-  /// port beside `Peer`; `callerKey(of:)` tells them who calls.
+  /// port beside `Peer`; `callerKey(of:)` tells them who calls. `select` is asked for each message
+  /// of forwarded entries, before their signatures are looked at, which of them this node has a
+  /// use for; it keeps their order.
   package init(
     _ configuration: PeerConfiguration, chain: ChainID,
     validators: @escaping @Sendable () -> EpochValidators, verifier: Verifier, sieve: VoteSieve,
     receive: @escaping @Sendable (PeerDelivery) async -> Void,
+    select: @escaping @Sendable ([VerifiedEntry]) async -> [VerifiedEntry] = { $0 },
     services: [any RegistrableRPCService] = []
   ) throws(NodeFailure) {
     self.configuration = configuration
@@ -90,7 +93,7 @@ package final class PeerNetwork: Sendable {
     self.sieve = sieve
     reception = PeerReception(
       chain: chain, validators: validators, verifier: verifier, sieve: sieve, receive: receive,
-      clock: configuration.clock)
+      select: select, clock: configuration.clock)
     transport = PeerTransport(
       identity: try NodeCertificate(for: configuration.key), keepalive: configuration.keepalive)
     roster = PeerRoster()
@@ -169,7 +172,9 @@ package final class PeerNetwork: Sendable {
       do {
         try await withThrowingTaskGroup(of: Void.self) { group in
           defer { group.cancelAll() }
-          group.addTask(priority: .high) { try await server.serve() }
+          group.addTask(priority: .high) {
+            try await server.serve(untilCancelledWithin: .seconds(3))
+          }
           group.addTask { try await self.announce(listener, onListening) }
           group.addTask(priority: .high) { await self.keepLinks() }
           group.addTask { await self.watchPeers() }
@@ -253,7 +258,9 @@ package final class PeerNetwork: Sendable {
       state.fault = nil
     }
     if file.entries.isEmpty { log.warning("the peers file names nobody") }
-    for peer in roster.adopt(file) {
+    let gone = roster.adopt(file)
+    door.know(file.entries.map(\.address))
+    for peer in gone {
       peer.cut()
       if roster.peer(peer.key) == nil { door.close(peer.key) }
       log.info("peer removed", metadata: ["peer": "\(peer.key.text(as: .node))"])

@@ -20,7 +20,7 @@ package struct PeerDelivery: Sendable {
     case connected
     /// Its signatures are verified, and what another epoch signed is left out.
     case consensus(Message)
-    /// Well formed and signed by their authors; the state they need is not looked at.
+    /// Well formed, signed by their authors, and such as this node's state would not refuse.
     case entries([VerifiedEntry])
   }
 
@@ -40,6 +40,8 @@ struct PeerReception: Sendable {
   let verifier: Verifier
   let sieve: VoteSieve
   let receive: @Sendable (PeerDelivery) async -> Void
+  /// Which of forwarded entries, well formed but unverified, this node has a use for.
+  let select: @Sendable ([VerifiedEntry]) async -> [VerifiedEntry]
   /// µs of a clock that does not go back.
   let clock: @Sendable () -> Int64
 }
@@ -250,20 +252,24 @@ struct PeerReceiver {
 
   // MARK: entries
 
-  /// A peer forwards only what it has verified itself.
-  private func check(_ entries: [(EntryKind, SignedBytes)]) async throws(PeerOffence) -> Checked {
+  /// A peer forwards only what it has verified itself. What this node would refuse from a client
+  /// it drops, before it verifies anything: that is no offence, since the states of two nodes are
+  /// never quite the same, and the peer offers it again to the next leader.
+  private func check(_ entries: [(EntryKind, SignedBytes)]) async throws(PeerOffence) -> Checked? {
     var parsed: [VerifiedEntry] = []
     for (kind, signed) in entries {
       do { parsed.append(try reception.verifier.parse(kind: kind, signed)) } catch {
         throw PeerOffence("a forwarded entry that is refused: \(error)")
       }
     }
-    let signed = await reception.verifier.areSigned(parsed.map { ($0.content, $0.signed) })
+    let wanted = await reception.select(parsed)
+    guard !wanted.isEmpty else { return nil }
+    let signed = await reception.verifier.areSigned(wanted.map { ($0.content, $0.signed) })
     guard !signed.contains(false) else {
       throw PeerOffence("a forwarded entry with an invalid signature")
     }
-    var checked = Checked(.entries(parsed))
-    checked.signatures = parsed.count
+    var checked = Checked(.entries(wanted))
+    checked.signatures = wanted.count
     return checked
   }
 }

@@ -5,7 +5,10 @@ import Domain
 ///
 /// An entry is known by its identity: handed in twice it stands here once, and all who wait for it
 /// get the one result. Commands go into a block before readings, so that a flood of readings does
-/// not make members wait; in each lane the order is that of arrival.
+/// not make members wait. Of each of the two kinds this node's clients and every node that hands
+/// entries on have a lane, in order of arrival, and the lanes go into a block in turn, entry by
+/// entry; a node has no more entries here than its quota. So one that hands on junk delays and
+/// displaces nobody else's.
 package struct EntryPool: Sendable {
   package init() {}
 
@@ -16,6 +19,8 @@ package struct EntryPool: Sendable {
 
   private struct Pooled {
     var entry: VerifiedEntry
+    /// Its place in `sources`.
+    var source: Int
     /// Empty for an entry of another node's client.
     var waiters: [Waiter] = []
     /// The view of a held proposal that has it; nil while it waits for one.
@@ -23,7 +28,17 @@ package struct EntryPool: Sendable {
     /// The view in which it came.
     var since: UInt64
 
-    var isOwn: Bool { !waiters.isEmpty }
+    var isOwn: Bool { source == EntryPool.own }
+  }
+
+  /// This node's clients, or a node that hands entries on.
+  private struct Source {
+    /// Nil for this node's clients.
+    var forwarder: PublicKey?
+    var lanes = [EntryLane(), EntryLane()]
+    /// Its entries, waiting or proposed, and the largest quota that it was given.
+    var count = 0
+    var quota = 0
   }
 
   private struct Ticket {
@@ -33,8 +48,13 @@ package struct EntryPool: Sendable {
   }
 
   private var pooled: [Digest: Pooled] = [:]
-  private var commands = Lane()
-  private var readings = Lane()
+  /// This node's clients first. A node that has nothing here gives its place to the next.
+  private var sources = [Source()]
+  private var forwarders: [PublicKey: Int] = [:]
+  private static let own = 0
+  /// Lanes of a source.
+  private static let commands = 0
+  private static let readings = 1
   private var tickets: [UInt64: Ticket] = [:]
   private var nextTicket: UInt64 = 0
   /// By view, the identities of pooled entries in its proposal.
@@ -42,8 +62,6 @@ package struct EntryPool: Sendable {
   /// Entries that wait for a proposal: of this node's clients, and of others'.
   package private(set) var ownWaiting = 0
   package private(set) var foreignWaiting = 0
-  /// Entries of other nodes' clients, waiting or proposed.
-  private var foreign = 0
   /// The view for whose leader the lanes' offers count.
   private var offeredView: UInt64 = 0
   /// No command here expires before it; nil when none is here.
@@ -57,6 +75,7 @@ package struct EntryPool: Sendable {
 
   /// Takes a client's entries.
   package mutating func admit(_ submission: Submission, view: UInt64) {
+    compact(Self.own)
     let ticket = nextTicket
     nextTicket += 1
     tickets[ticket] = Ticket(
@@ -69,41 +88,63 @@ package struct EntryPool: Sendable {
   }
 
   private mutating func add(_ entry: VerifiedEntry, _ waiter: Waiter, _ view: UInt64) {
-    let wasForeign: Bool? = pooled[entry.identity].map { !$0.isOwn }
-    switch wasForeign {
-    case nil:
-      pooled[entry.identity] = Pooled(entry: entry, waiters: [waiter], since: view)
-      append(entry)
+    guard let place = pooled[entry.identity] else {
+      pooled[entry.identity] = Pooled(
+        entry: entry, source: Self.own, waiters: [waiter], since: view)
+      append(entry, to: Self.own)
       ownWaiting += 1
-    case let wasForeign?:
-      pooled[entry.identity]?.waiters.append(waiter)
-      guard wasForeign else { return }
-      foreign -= 1
-      if pooled[entry.identity]?.view == nil {
-        foreignWaiting -= 1
-        ownWaiting += 1
-      }
+      return
     }
+    pooled[entry.identity]?.waiters.append(waiter)
+    guard !place.isOwn else { return }
+    // Its place in the other node's lane is passed over from now on.
+    pooled[entry.identity]?.source = Self.own
+    sources[place.source].count -= 1
+    sources[Self.own].count += 1
+    guard place.view == nil else { return }
+    foreignWaiting -= 1
+    ownWaiting += 1
+    sources[Self.own].lanes[Self.lane(of: entry)].append(entry.identity)
   }
 
-  /// Takes what another node handed on; what finds no room is left out: its node offers it again
-  /// to the next leader.
-  package mutating func admit(foreign entries: [VerifiedEntry], view: UInt64) {
-    for entry in entries where foreign < Limits.foreignEntries && pooled[entry.identity] == nil {
-      pooled[entry.identity] = Pooled(entry: entry, since: view)
-      append(entry)
-      foreign += 1
+  /// Takes what `forwarder` handed on, up to `quota` entries of it; what finds no room is left out:
+  /// its node offers it again to the next leader.
+  package mutating func admit(
+    foreign entries: [VerifiedEntry], from forwarder: PublicKey, quota: Int, view: UInt64
+  ) {
+    guard !entries.isEmpty, let source = source(of: forwarder) else { return }
+    compact(source)
+    sources[source].quota = max(sources[source].quota, quota)
+    for entry in entries where pooled[entry.identity] == nil {
+      guard sources[source].count < quota else { return }
+      pooled[entry.identity] = Pooled(entry: entry, source: source, since: view)
+      append(entry, to: source)
       foreignWaiting += 1
     }
   }
 
-  private mutating func append(_ entry: VerifiedEntry) {
-    if entry.isReading {
-      readings.append(entry.identity)
-    } else {
-      commands.append(entry.identity)
-      firstExpiry = [firstExpiry, entry.expires].compactMap { $0 }.min()
+  /// A forwarder's place; nil while more nodes have entries here than a peers file can list.
+  private mutating func source(of forwarder: PublicKey) -> Int? {
+    if let known = forwarders[forwarder] { return known }
+    let free = sources.indices.dropFirst().first { sources[$0].count == 0 }
+    guard let place = free ?? (sources.count <= PeerLimits.peers ? sources.count : nil) else {
+      return nil
     }
+    if place == sources.count { sources.append(Source()) }
+    if let idle = sources[place].forwarder { forwarders[idle] = nil }
+    sources[place] = Source(forwarder: forwarder)
+    forwarders[forwarder] = place
+    return place
+  }
+
+  private mutating func append(_ entry: VerifiedEntry, to source: Int) {
+    sources[source].lanes[Self.lane(of: entry)].append(entry.identity)
+    sources[source].count += 1
+    if let expires = entry.expires { firstExpiry = min(firstExpiry ?? expires, expires) }
+  }
+
+  private static func lane(of entry: VerifiedEntry) -> Int {
+    entry.isReading ? readings : commands
   }
 
   /// The verified entry of that identity and signature, if it is here: it needs no second check.
@@ -118,17 +159,39 @@ package struct EntryPool: Sendable {
   package mutating func takeBody(view: UInt64, time: Timestamp) -> [VerifiedEntry] {
     var room = BlockRoom()
     var taken: [VerifiedEntry] = []
-    for lane in [commands, readings] {
-      for identity in lane.waiting {
-        guard let place = pooled[identity], place.view == nil, !place.entry.isExpired(at: time)
-        else { continue }
-        guard room.takes(place.entry) else { break }
-        taken.append(place.entry)
-        mark(identity, place, view: view)
-      }
+    for lane in [Self.commands, Self.readings] {
+      takeInTurn(lane, &taken, &room, view: view, time: time)
     }
     compact()
     return taken
+  }
+
+  /// One entry of each source that has one, and again, until the block is full.
+  private mutating func takeInTurn(
+    _ lane: Int, _ taken: inout [VerifiedEntry], _ room: inout BlockRoom, view: UInt64,
+    time: Timestamp
+  ) {
+    // The sources that are not through, and how far each has come.
+    var turns = sources.indices.map { (source: $0, next: sources[$0].lanes[lane].first) }
+    while !turns.isEmpty {
+      var remaining = 0
+      for (source, start) in turns {
+        var next = start
+        while let identity = sources[source].lanes[lane][next] {
+          next += 1
+          guard let place = pooled[identity], place.source == source, place.view == nil,
+            !place.entry.isExpired(at: time)
+          else { continue }
+          guard room.takes(place.entry) else { return }
+          taken.append(place.entry)
+          mark(identity, place, view: view)
+          turns[remaining] = (source, next)
+          remaining += 1
+          break
+        }
+      }
+      turns.removeLast(turns.count - remaining)
+    }
   }
 
   /// A held proposal of `view` has these entries: they wait no longer.
@@ -150,15 +213,18 @@ package struct EntryPool: Sendable {
   /// have waited long are dropped: their nodes have taken them elsewhere.
   package mutating func reclaim(view: UInt64, isLost: (UInt64) -> Bool) {
     for lost in proposed.keys.sorted(by: >) where isLost(lost) {
-      let identities = proposed.removeValue(forKey: lost) ?? []
-      var back: [Digest] = []
-      for identity in identities where pooled[identity]?.view == lost {
+      var back = [[[Digest]]](repeating: [[], []], count: sources.count)
+      for identity in proposed.removeValue(forKey: lost) ?? [] {
+        guard let place = pooled[identity], place.view == lost else { continue }
         pooled[identity]?.view = nil
-        if pooled[identity]?.isOwn == true { ownWaiting += 1 } else { foreignWaiting += 1 }
-        back.append(identity)
+        if place.isOwn { ownWaiting += 1 } else { foreignWaiting += 1 }
+        back[place.source][Self.lane(of: place.entry)].append(identity)
       }
-      commands.restore(back.filter { pooled[$0]?.entry.isReading == false })
-      readings.restore(back.filter { pooled[$0]?.entry.isReading == true })
+      for source in sources.indices {
+        for lane in [Self.commands, Self.readings] {
+          sources[source].lanes[lane].restore(back[source][lane])
+        }
+      }
     }
     guard foreignWaiting > 0, view.isMultiple(of: 16) else { return }
     let old = pooled.filter {
@@ -176,12 +242,11 @@ package struct EntryPool: Sendable {
   package mutating func offers(for view: UInt64) -> [VerifiedEntry] {
     if offeredView != view {
       offeredView = view
-      commands.withdrawOffers()
-      readings.withdrawOffers()
+      for lane in [Self.commands, Self.readings] { sources[Self.own].lanes[lane].withdrawOffers() }
     }
     var room = BlockRoom()
     var offers: [VerifiedEntry] = []
-    func offer(_ lane: inout Lane) {
+    func offer(_ lane: inout EntryLane) {
       while let identity = lane.nextToOffer {
         if let place = pooled[identity], place.view == nil, place.isOwn {
           guard room.takes(place.entry) else { return }
@@ -190,8 +255,8 @@ package struct EntryPool: Sendable {
         lane.offer()
       }
     }
-    offer(&commands)
-    offer(&readings)
+    offer(&sources[Self.own].lanes[Self.commands])
+    offer(&sources[Self.own].lanes[Self.readings])
     return offers
   }
 
@@ -237,7 +302,7 @@ package struct EntryPool: Sendable {
   @discardableResult
   private mutating func forget(_ identity: Digest) -> [Waiter] {
     guard let place = pooled.removeValue(forKey: identity) else { return [] }
-    if !place.isOwn { foreign -= 1 }
+    sources[place.source].count -= 1
     if place.view == nil {
       if place.isOwn { ownWaiting -= 1 } else { foreignWaiting -= 1 }
     }
@@ -245,67 +310,15 @@ package struct EntryPool: Sendable {
   }
 
   private mutating func compact() {
-    commands.compact { pooled[$0]?.view == nil && pooled[$0] != nil }
-    readings.compact { pooled[$0]?.view == nil && pooled[$0] != nil }
-  }
-}
-
-/// What a block holds so far.
-private struct BlockRoom {
-  private var entries = 0
-  private var bytes = 0
-
-  mutating func takes(_ entry: VerifiedEntry) -> Bool {
-    guard entries < Limits.blockEntries, bytes + entry.encodedSize <= Limits.blockBytes else {
-      return false
-    }
-    entries += 1
-    bytes += entry.encodedSize
-    return true
-  }
-}
-
-/// Identities in order of arrival. Those that wait no longer are passed over and, from the front,
-/// dropped.
-private struct Lane: Sendable {
-  private var identities: [Digest] = []
-  private var first = 0
-  private var offered = 0
-
-  var waiting: ArraySlice<Digest> { identities[first...] }
-  var length: Int { identities.count }
-  /// Places in front that are passed over before they are dropped.
-  static let slack = 4096
-
-  mutating func append(_ identity: Digest) { identities.append(identity) }
-
-  /// In front again, in their order.
-  mutating func restore(_ back: [Digest]) {
-    guard !back.isEmpty else { return }
-    identities.replaceSubrange(..<first, with: back)
-    first = 0
-    offered = 0
+    for source in sources.indices { compact(source) }
   }
 
-  var nextToOffer: Digest? {
-    let next = max(offered, first)
-    return next < identities.count ? identities[next] : nil
-  }
-
-  mutating func offer() { offered = max(offered, first) + 1 }
-  mutating func withdrawOffers() { offered = first }
-
-  /// Drops from the front what does not wait any more.
-  mutating func compact(_ isWaiting: (Digest) -> Bool) {
-    while first < identities.count, !isWaiting(identities[first]) { first += 1 }
-    if first == identities.count {
-      identities.removeAll(keepingCapacity: true)
-      first = 0
-      offered = 0
-    } else if first > Self.slack {
-      identities.removeFirst(first)
-      offered = max(0, offered - first)
-      first = 0
+  private mutating func compact(_ source: Int) {
+    for lane in [Self.commands, Self.readings] {
+      sources[source].lanes[lane].compact { identity in
+        guard let place = pooled[identity] else { return false }
+        return place.source == source && place.view == nil
+      }
     }
   }
 }
@@ -325,27 +338,53 @@ extension VerifiedEntry {
 // MARK: Invariants
 
 extension EntryPool {
-  /// The counters are those of the table, whatever waits stands in its lane, and nothing is kept
-  /// for entries or calls that are gone.
+  /// The counters are those of the table, whatever waits stands in its source's lane, no source
+  /// has more than it may, and nothing is kept for entries or calls that are gone.
   package func checkInvariants() throws(InvariantViolation) {
-    let own = pooled.values.filter(\.isOwn)
-    guard ownWaiting == own.count(where: { $0.view == nil }),
-      foreign == pooled.count - own.count,
-      foreignWaiting == pooled.values.count(where: { !$0.isOwn && $0.view == nil })
+    var counts = [Int](repeating: 0, count: sources.count)
+    var waiting = [Int](repeating: 0, count: sources.count)
+    var waiters = 0
+    for place in pooled.values {
+      counts[place.source] += 1
+      if place.view == nil { waiting[place.source] += 1 }
+      waiters += place.waiters.count
+      guard place.isOwn == !place.waiters.isEmpty else {
+        throw InvariantViolation("an entry's call and its source are not of one node")
+      }
+    }
+    guard ownWaiting == waiting[Self.own], foreignWaiting == waiting.dropFirst().reduce(0, +),
+      counts == sources.map(\.count)
     else { throw InvariantViolation("the pool's counters are not those of its entries") }
-    let lanes = Set(commands.waiting).union(readings.waiting)
-    for (identity, place) in pooled where place.view == nil && !lanes.contains(identity) {
-      throw InvariantViolation("an entry waits outside of its lane: \(identity)")
-    }
-    for lane in [commands, readings] where lane.length > 2 * pooled.count + Lane.slack {
-      throw InvariantViolation("\(lane.length) places in a lane for \(pooled.count) entries")
-    }
-    let waiters = own.reduce(0) { $0 + $1.waiters.count }
     guard tickets.values.reduce(0, { $0 + $1.left }) == waiters else {
       throw InvariantViolation("calls wait for entries that are not in the pool")
     }
-    guard foreign <= Limits.foreignEntries else {
-      throw InvariantViolation("\(foreign) entries of other nodes' clients")
+    try checkLanes()
+    try checkForwarders()
+  }
+
+  private func checkLanes() throws(InvariantViolation) {
+    let lanes = sources.map { $0.lanes.map { Set($0.waiting) } }
+    for (identity, place) in pooled where place.view == nil {
+      guard lanes[place.source][Self.lane(of: place.entry)].contains(identity) else {
+        throw InvariantViolation("an entry waits outside of its lane: \(identity)")
+      }
+    }
+  }
+
+  private func checkForwarders() throws(InvariantViolation) {
+    for (index, source) in sources.enumerated().dropFirst() {
+      guard source.count <= source.quota else {
+        throw InvariantViolation("\(source.count) entries of a node that may have \(source.quota)")
+      }
+      for lane in source.lanes where lane.length > 3 * source.quota + EntryLane.slack {
+        throw InvariantViolation("\(lane.length) places in a lane of \(source.count) entries")
+      }
+      guard source.forwarder.map({ forwarders[$0] }) == .some(index) else {
+        throw InvariantViolation("a node that hands entries on stands in two places")
+      }
+    }
+    guard forwarders.count == sources.count - 1, forwarders.count <= PeerLimits.peers else {
+      throw InvariantViolation("\(forwarders.count) nodes have handed entries on")
     }
   }
 }

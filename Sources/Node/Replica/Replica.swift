@@ -93,7 +93,11 @@ package struct Replica<
     case .start: try await feed(.start, now, &step)
     case .tick: try await feed(.tick, now, &step)
     case .submission(let submission): pool.admit(submission, view: core.view)
-    case .entries(let entries): pool.admit(foreign: entries, view: core.view)
+    case .entries(let entries, let sender):
+      let quota =
+        validators.contains(sender)
+        ? PeerLimits.forwarded(validators: validators.count) : PeerLimits.forwarded
+      pool.admit(foreign: entries, from: sender, quota: quota, view: core.view)
     case .message(let message, let sender):
       guard let place = place(of: sender) else { return }
       try await feed(.message(message, from: place), now, &step)

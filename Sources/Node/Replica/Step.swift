@@ -11,7 +11,7 @@ package enum ReplicaInput: Sendable {
   /// Entries of this node's own clients.
   case submission(Submission)
   /// Entries of another node's clients, handed on because this node proposes soon.
-  case entries([VerifiedEntry])
+  case entries([VerifiedEntry], from: PublicKey)
   /// What another node says; what is for validators only is passed over from others.
   case message(Message, from: PublicKey)
   /// A link to this node is up.

@@ -67,7 +67,7 @@ package struct NodeServer: Sendable {
         ReflectionService(),
       ])
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await server.serve() }
+      group.addTask { try await server.serve(untilCancelledWithin: .seconds(10)) }
       group.addTask {
         let bound = try await transport.listeningAddress
         guard let port = bound.ipv4?.port ?? bound.ipv6?.port else {

@@ -23,7 +23,7 @@ extension Simulation {
       }
       post(.message(passed, from: sender.id), to: node)
       note(passed, sieve, from: sender, at: node)
-    case .entries(let entries): receive(entries, at: node)
+    case .entries(let entries): receive(entries, from: sender, at: node)
     }
   }
 
@@ -74,7 +74,7 @@ extension Simulation {
   }
 
   private func receive(
-    _ entries: [(EntryKind, SignedBytes)], at node: SimulatedNode
+    _ entries: [(EntryKind, SignedBytes)], from sender: SimulatedNode, at node: SimulatedNode
   ) {
     var verified: [VerifiedEntry] = []
     let verifier = Verifier(chain: community.chain)
@@ -85,6 +85,6 @@ extension Simulation {
       }
       verified.append(entry)
     }
-    if !verified.isEmpty { post(.entries(verified), to: node) }
+    if !verified.isEmpty { post(.entries(verified, from: sender.id), to: node) }
   }
 }
