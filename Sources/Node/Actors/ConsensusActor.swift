@@ -187,6 +187,8 @@ package actor ConsensusActor {
     refuse(inbox.close(), because: stopped)
     for answer in replica.takeAnswers() { answer.resume(.failure(stopped)) }
     proofs.fail(stopped)
+    // Who was told to stop has not failed.
+    if case .stopped = failure { return }
     view.fail(failure)
   }
 }
