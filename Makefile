@@ -12,12 +12,13 @@ SHELL := /bin/bash
 DEBIAN_PACKAGES := libsqlite3-dev zlib1g-dev protobuf-compiler python3 python3-venv
 SWIFT_FILES = $(shell find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*')
 
-.PHONY: help run test sim bench build format protos setup
+.PHONY: help run test sim sim-coupled bench build format protos setup
 
 help:
 	@echo "make run      a week of twelve real homes on one node; a report at the end"
 	@echo "make test     every check: format, Swift, a Python client, fuzzing"
 	@echo "make sim      many seeds of the simulated network: make sim SEEDS=10000 NODES=4"
+	@echo "make sim-coupled  the same of four grids and the backbone between them"
 	@echo "make bench    the benchmarks of Tests/Benchmarks"
 	@echo "make build    the command: .build/release/intertie"
 	@echo "make format   formats the Swift sources"
@@ -36,6 +37,11 @@ NODES ?= 4
 sim: setup
 	@swift build -c release --product Simulate
 	.build/release/Simulate --validators $(NODES) --seeds $(SEEDS)
+
+# Four grids and the backbone that their nodes keep.
+sim-coupled: setup
+	@swift build -c release --product Simulate
+	.build/release/Simulate --coupled --seeds $(SEEDS)
 
 # Each folder of Tests/Benchmarks is a program of that name.
 bench: build

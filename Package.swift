@@ -24,12 +24,12 @@ let grpc: [Target.Dependency] = [
 let transport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
 let logging = product("Logging", "swift-log")
 let pureCores: [Target.Dependency] = [
-  "Domain", "Metering", "Market", "Ledger", "Fees", "Consensus",
+  "Domain", "Metering", "Market", "Ledger", "Fees", "Backbone", "Consensus",
 ]
 
 /// Documentation that lies beside its module.
 func readme(_ name: String) -> [String] {
-  ["Consensus", "Storage"].contains(name) ? ["README.md"] + models(name) : []
+  ["Backbone", "Consensus", "Storage"].contains(name) ? ["README.md"] + models(name) : []
 }
 
 /// The rules in another language, for a checker.
@@ -83,6 +83,7 @@ let package = Package(
     module("Market", ["Domain"]),
     module("Ledger", ["Domain"], testable),
     module("Fees", ["Domain"], testable),
+    module("Backbone", ["Domain"], testable),
     module("Consensus", ["Domain"]),
     module("Wire", ["Domain"] + grpc),
     module("Storage", ["Domain", product("GRDB", "GRDB.swift")]),
@@ -114,6 +115,7 @@ let package = Package(
     tests("MarketTests", ["Market", "Domain"]),
     tests("LedgerTests", ["Ledger", "Domain"]),
     tests("FeesTests", ["Fees", "Domain"]),
+    tests("BackboneTests", ["Backbone", "Domain"]),
     tests("ConsensusTests", ["Consensus", "Domain"]),
     tests("WireTests", ["Wire", "Domain"] + grpc),
     tests("StorageTests", ["Storage", "Domain", product("GRDB", "GRDB.swift")]),

@@ -102,7 +102,7 @@ extension ConsensusCore {
     floorEpoch = header.epoch
     lastGrowth = max(lastGrowth, header.time)
     mark(header)
-    if attestedHeight >= roots.newest.height { proofWantedSince = nil }
+    if attestedHeight >= proofWantedHeight { proofWantedSince = nil }
   }
 
   /// Forgets the views up to `view`. Own proposals that were left out are handed back.

@@ -22,6 +22,9 @@ package struct ConsensusCore: Sendable {
   // Reasons for a block (rule 14): since when.
   var workSince: Timestamp?
   var proofWantedSince: Timestamp?
+  /// What a final header has to attest for it: the newest executed block when it was asked for. Not
+  /// the newest of each moment: then every empty block made for it would call for the next.
+  var proofWantedHeight: UInt64 = 0
   /// Newest final block with entries.
   var contentHeight: UInt64 = 0
   /// Highest height that a final header attests.
@@ -118,7 +121,9 @@ package struct ConsensusCore: Sendable {
     switch input {
     case .start: start(now, &effects)
     case .work(let isPending): workSince = isPending ? workSince ?? now : nil
-    case .attestationWanted: proofWantedSince = proofWantedSince ?? now
+    case .attestationWanted:
+      if proofWantedSince == nil { proofWantedHeight = roots.newest.height }
+      proofWantedSince = proofWantedSince ?? now
     case .built(let view, let body, let time): built(view, body, time, now, &effects)
     case .executed(let attestation): executed(attestation, now, &effects)
     case .validated(let hash, let isValid): validated(hash, isValid, now, &effects)

@@ -120,7 +120,9 @@ package struct RecoveredConsensus: Sendable {
   }
 
   /// A chain that has only its genesis, which counts as the block of view 0.
-  package init(genesis: Genesis, attestation: Attestation, journal: [JournalRecord]) {
+  package init(
+    genesis: some ChainGenesis, attestation: Attestation, journal: [JournalRecord]
+  ) {
     self.init(
       floor: ChainPoint(
         height: 0, view: 0, hash: genesis.chainID,

@@ -10,7 +10,10 @@ struct OwnRoots: Sendable {
   /// `earlier` is attested by the header of the recovered block: final, so it was this node's own;
   /// `stored` are others that this node has computed, ascending.
   init(_ newest: Attestation, before earlier: Attestation?, stored: [Attestation]) {
-    known = stored.filter { $0.height < newest.height } + [newest]
+    // With the two others, no more than may be kept.
+    known =
+      stored.filter { $0.height < newest.height }.suffix(ConsensusLimits.attestations - 2)
+      + [newest]
     guard let earlier, earlier.height < newest.height,
       !known.contains(where: { $0.height == earlier.height })
     else { return }

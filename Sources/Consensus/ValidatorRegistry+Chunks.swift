@@ -52,14 +52,20 @@ extension EpochChange {
 
   /// The change that gave this chunk; throws `malformed` when none does.
   init(_ chunk: StateChunk) throws(Rejection) {
-    var reader = CanonicalReader(chunk.bytes)
+    try self.init(decoding: chunk.bytes)
+    guard self.chunk == chunk else { throw .malformed }
+  }
+
+  /// The change with these canonical bytes, which are its chunk's. Throws `malformed`. Nothing in
+  /// it is verified.
+  package init(decoding bytes: [UInt8]) throws(Rejection) {
+    var reader = CanonicalReader(bytes)
     let epoch = try reader.read(UInt64.self)
     let sealedAt = try reader.read(UInt64.self)
     let validators = try reader.readKeys()
     let acceptances = try reader.readAcceptances()
     try reader.finish()
     self.init(epoch: epoch, sealedAt: sealedAt, validators: validators, acceptances: acceptances)
-    guard self.chunk == chunk else { throw .malformed }
   }
 }
 

@@ -13,19 +13,48 @@ package struct SignedBytes: Hashable, Sendable {
 package enum EntryContent: Hashable, Sendable {
   case reading(Reading)
   case command(Command)
+  /// Packets of another chain, with their proof; checked in execution.
+  case delivery(PacketDelivery)
 
   /// First byte of the entry in a block's body.
   package var kind: EntryKind {
     switch self {
     case .reading: .reading
     case .command: .command
+    case .delivery: .delivery
     }
   }
 }
 
-package enum EntryKind: UInt8, Sendable {
+package enum EntryKind: UInt8, CaseIterable, Sendable {
   case reading = 1
   case command = 2
+  case delivery = 3
+
+  /// Bytes of the largest payload.
+  package var limit: Int {
+    switch self {
+    case .reading: Limits.readingBytes
+    case .command: Limits.commandBytes
+    case .delivery: Limits.deliveryBytes
+    }
+  }
+}
+
+/// Kinds of entries that the blocks of a chain carry.
+package struct EntryKinds: OptionSet, Hashable, Sendable {
+  package let rawValue: UInt8
+
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  package static let microgrid: EntryKinds = [.of(.reading), .of(.command), .of(.delivery)]
+  package static let backbone: EntryKinds = [.of(.command), .of(.delivery)]
+
+  private static func of(_ kind: EntryKind) -> EntryKinds {
+    EntryKinds(rawValue: 1 << kind.rawValue)
+  }
+
+  package func contains(_ kind: EntryKind) -> Bool { contains(Self.of(kind)) }
 }
 
 /// An entry whose form, size and signature were checked. Only the Verifier makes one.
@@ -62,8 +91,9 @@ package enum BlockBody {
     while reader.remaining > 0 {
       guard let kind = EntryKind(rawValue: try reader.read(UInt8.self)) else { throw .malformed }
       let payload = try reader.readCounted()
-      let size = kind == .reading ? Limits.readingBytes : Limits.commandBytes
-      guard payload.count <= size, entries.count < Limits.blockEntries else { throw .malformed }
+      guard payload.count <= kind.limit, entries.count < Limits.blockEntries else {
+        throw .malformed
+      }
       entries.append((kind, SignedBytes(payload: payload, signature: try reader.readSignature())))
     }
     return entries

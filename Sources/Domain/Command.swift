@@ -24,9 +24,18 @@ package enum CommandBody: Hashable, Sendable {
   /// Moves a free balance; WATT only as far as the receiver may hold it. An account that was
   /// never seen comes into being.
   case transfer(to: AccountID, asset: Asset, amount: Int64)
+  /// Sends a free balance of money, TSL or ECT to an account of another grid, over the backbone;
+  /// debited at once, and refunded if the backbone does not execute it. `deadline` is the last
+  /// height of the backbone at which it may. The receipt names the packet that is under way.
+  case transferAbroad(
+    grid: ChainID, to: AccountID, asset: Asset, amount: Int64, deadline: UInt64)
   case place(OrderRequest)
+  /// Ends an order. A part of it that is in a coupling round stays there: it trades with the
+  /// round's result or ends with it, and does not come back.
   case cancel(OrderID)
-  /// New quantity and limit; keeps its place only if the limit stays and the quantity falls.
+  /// New quantity and limit; keeps its place only if the limit stays and the quantity falls. A part
+  /// that is in a coupling round stays the old order's, as when that is cancelled; the new quantity
+  /// and its hold are for the rest alone.
   case replace(OrderID, wattHours: Int64, limit: Price)
   /// Sets the signer's agent; nil removes it.
   case setAgent(AgentSettings?)
@@ -42,9 +51,11 @@ package enum CommandBody: Hashable, Sendable {
   case publishTariff(Tariff)
   /// Oracle: whether the utility can deliver (false: islanded), from the next close on.
   case setUtility(isAvailable: Bool)
-  /// Gateway: money that enters the grid.
+  /// Gateway: money that enters the grid. Not on a grid with a backbone, whose money comes from
+  /// the backbone's gateway.
   case issue(to: AccountID, amount: Money)
-  /// Money that leaves the grid: burned from the signer, paid out by the gateway.
+  /// Money that leaves the grid: burned from the signer, paid out by the gateway. On a grid with a
+  /// backbone a withdrawal to the backbone's gateway, under way as in `transferAbroad`.
   case redeem(amount: Money)
   /// Operator: another set of validators, in the order of their turns, in place of any proposal
   /// that is open. The set as it is withdraws the open proposal.
@@ -52,6 +63,8 @@ package enum CommandBody: Hashable, Sendable {
   /// A validator, present or proposed: accepts the open proposal, named by `ValidatorSet.digest`.
   /// It takes effect when a quorum of both sets has accepted.
   case acceptValidators(Digest)
+  /// What only the backbone does.
+  case backbone(BackboneCommandBody)
 }
 
 /// The utility's prices for every interval of the day (UTC), µ¤ per kWh.

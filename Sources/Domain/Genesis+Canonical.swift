@@ -57,6 +57,7 @@ extension Genesis {
       writer.write(unit.capacity)
       writer.write(unit.power)
     }
+    if let backbone { writer.write(backbone.chainID) }
     return writer.bytes
   }
 
@@ -119,6 +120,14 @@ extension Genesis {
     require(tokens <= Int128(Limits.storageTokens), "more TSL than the 1,000,000,000 that exist")
     let money = accounts.reduce(Int128(0)) { $0 + Int128($1.money.raw) }
     require(money <= Int128(Limits.amount), "more money than fits the ledger")
+    guard let backbone else { return faults }
+    faults += backbone.faults.map { "backbone: " + $0 }
+    require(
+      calendar.agrees(with: backbone.calendar),
+      "calendar must tell the same time as the backbone's, in the same intervals")
+    require(
+      money == 0 && tokens == 0,
+      "with a backbone, money and TSL come over it: accounts and educationFund must have none")
     return faults
   }
 }

@@ -11,11 +11,16 @@ package struct Genesis: Hashable, Sendable, Codable {
   package var accounts: [GenesisAccount]
   package var meters: [GenesisMeter]
   package var storage: [GenesisStorage]
+  /// The backbone that the grid is part of; nil for a grid of its own. With it all of the grid's
+  /// money and TSL comes over the backbone, so that its reserve there backs them: there are none at
+  /// genesis.
+  package var backbone: BackboneGenesis?
 
   package init(
     name: String, calendar: Calendar, parameters: Parameters, roles: Roles,
     validators: [PublicKey], tariff: Tariff, accounts: [GenesisAccount] = [],
-    meters: [GenesisMeter] = [], storage: [GenesisStorage] = []
+    meters: [GenesisMeter] = [], storage: [GenesisStorage] = [],
+    backbone: BackboneGenesis? = nil
   ) {
     self.name = name
     self.calendar = calendar
@@ -26,6 +31,7 @@ package struct Genesis: Hashable, Sendable, Codable {
     self.accounts = accounts
     self.meters = meters
     self.storage = storage
+    self.backbone = backbone
   }
 }
 

@@ -7,6 +7,7 @@ package enum HistoryKind: UInt8, Sendable, CaseIterable {
   case sold = 3
   case transferIn = 4
   case transferOut = 5
+  /// By the gateway; on a grid with a backbone also TSL, and `reference` is the packet.
   case issued = 6
   case redeemed = 7
   /// The education grant.
@@ -27,6 +28,14 @@ package enum HistoryKind: UInt8, Sendable, CaseIterable {
   /// Arrears paid out of a credit; counterparty is the creditor.
   case arrearsPaid = 17
   case arrearsReceived = 18
+  /// Sent to another grid. From here on `reference` is the packet, which a refund names again.
+  case sentAbroad = 19
+  /// From another grid, or an account of the backbone.
+  case receivedFromAbroad = 20
+  /// Money for the backbone's gateway.
+  case withdrawn = 21
+  /// What was sent or withdrawn came back, since the backbone did not execute it.
+  case refunded = 22
 }
 
 /// One line of an account's history: changes of its balances, held parts included.
@@ -38,7 +47,7 @@ package struct HistoryLine: Hashable, Sendable {
   package var tsl: StorageTokens = .zero
   package var ect: RewardTokens = .zero
   package var counterparty: AccountIndex?
-  /// Order, sequence or interval, as the kind says.
+  /// Order, sequence, interval or packet, as the kind says.
   package var reference: UInt64
   /// Place in the block of the command behind it, if there is one.
   package var entry: UInt32?

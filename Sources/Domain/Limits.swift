@@ -8,6 +8,8 @@ package enum Limits {
   package static let orderWattHours: Int64 = 1_000_000_000
   /// Largest amount of any asset in one command or genesis line.
   package static let amount: Int64 = 1_000_000_000_000_000_000
+  /// What an interconnector carries in one direction in one round, Wh: 1 TWh.
+  package static let lineWattHours: Int64 = 1_000_000_000_000
   /// Largest power of a meter, mW: 4 MW, so that the energy of an hour fits 32 bits of mWh.
   package static let meterPower: Int64 = 4_000_000_000
   /// Largest energy of one meter in one interval, mWh: what 32 bits hold.
@@ -24,10 +26,17 @@ package enum Limits {
   package static let readingBytes = 256
   /// A command's payload; a tariff of one-minute intervals is the largest.
   package static let commandBytes = 16 << 10
+  /// The payload of a delivery of packets with their proofs.
+  package static let deliveryBytes = 192 << 10
   /// The payload of a command that accepts validators, which the state keeps.
   package static let acceptanceBytes = 256
   /// One message on a stream: readings in a batch at their largest, and framing.
   package static let messageBytes = 1 << 20
+
+  /// A packet to another chain; validators of a new epoch and bids are the largest.
+  package static let packetBytes = 8 << 10
+  /// What a grid bids in a coupling round, as the market encodes it.
+  package static let couplingBidBytes = 4 << 10
 
   // Tables.
   /// Validators of one epoch.
@@ -72,6 +81,11 @@ package enum Limits {
   package static let blockEntries = 1 << 14
   /// Bytes of one block's body.
   package static let blockBytes = 4 << 20
+  /// Packets for other chains that one outbox root covers, and of these what one block sends.
+  package static let outboxPackets = 1 << 15
+  package static let packetsPerBlock = 1 << 11
+  /// Packets that are handed in together.
+  package static let packetsPerDelivery = 256
   /// Connections to one node at a time, and RPCs at a time on each.
   package static let connections = 4096
   package static let streamsPerConnection = 256

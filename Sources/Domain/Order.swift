@@ -14,7 +14,8 @@ package enum TimeInForce: Hashable, Sendable {
   case immediateOrCancel
   /// Trades at once and whole, or is rejected.
   case fillOrKill
-  /// Takes part up to and in the call auction at the close of that interval, then is cancelled.
+  /// Takes part up to and in the call auction at the close of that interval, then is cancelled; it
+  /// is not in that interval's coupling round.
   case goodTillInterval(Interval)
 }
 

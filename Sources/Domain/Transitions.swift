@@ -83,6 +83,8 @@ package struct HoldOutcome: Sendable {
   package var validators: [ValidatorInstruction] = []
   /// Accounts whose WATT the transfers of this block changed; final balances.
   package var energy: [EnergyBalance] = []
+  /// What was debited to travel to other chains, in the order of the block.
+  package var departures: [Departure] = []
 
   package init() {}
 }
@@ -173,12 +175,19 @@ package struct Holding: Hashable, Sendable {
   package var tsl: StorageTokens
   /// Net export of the interval (minted − burned), for sharing what exceeds capacity.
   package var netExport: Energy
+  /// The part of B_max that an open coupling round takes: what may come back to the account, or
+  /// be bought for it.
+  package var reserved: Energy
 
-  package init(account: AccountIndex, energy: Energy, tsl: StorageTokens, netExport: Energy) {
+  package init(
+    account: AccountIndex, energy: Energy, tsl: StorageTokens, netExport: Energy,
+    reserved: Energy = .zero
+  ) {
     self.account = account
     self.energy = energy
     self.tsl = tsl
     self.netExport = netExport
+    self.reserved = reserved
   }
 }
 
@@ -200,6 +209,9 @@ package struct PostedClose: Sendable {
   package var shortfalls: [AccountEnergy] = []
   /// WATT balances that changed.
   package var energy: [EnergyBalance] = []
+  /// Energy of orders that waits in escrow for a coupling round, all accounts together: it takes
+  /// room in the community's storage and is assessed for nothing.
+  package var inEscrow: Energy = .zero
 
   package init() {}
 }
@@ -271,6 +283,8 @@ package struct AuctionInput: Sendable {
   /// Surplus and deficit of the community in the same interval a day before, for 7.2.
   package var expectedSurplus: Energy = .zero
   package var expectedDeficit: Energy = .zero
+  /// The grid's own id when it can bid in the coupling round of the interval; nil when it cannot.
+  package var bidder: ChainID?
 
   package init(interval: Interval, retail: Price, feedIn: Price) {
     self.interval = interval
@@ -287,9 +301,11 @@ package struct AuctionOutcome: Sendable {
   /// Price of the call auction; nil without a trade in it.
   package var clearingPrice: Price?
   package var referencePrice: Price
-  /// What is still missing, and what is still too much: for the utility.
+  /// What is still missing, and what is still too much: for the coupling round, then the utility.
   package var unfilledShortfalls: [AccountEnergy] = []
   package var unsoldOverflows: [AccountEnergy] = []
+  /// What the grid bids in the round; nil when it cannot, or has nothing to offer or to ask for.
+  package var offer: RoundOffer?
   /// Rules 6.9, over all trades of the interval, in µ¤·Wh/kWh: money × 1000.
   package var tradedSurplus: Int128 = 0
   package var optimalSurplus: Int128 = 0

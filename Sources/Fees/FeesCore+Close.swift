@@ -2,11 +2,12 @@ import Domain
 
 extension FeesCore {
   /// Part (2) of a close: overflow, commission and its shares. `holdings` are ascending by
-  /// account; what is assessed, and in which order, is told at `CloseWork`.
+  /// account; what is assessed, and in which order, is told at `CloseWork`. `inEscrow` waits for a
+  /// coupling round: it is assessed for nothing, but it takes room in the community's storage.
   ///
   /// Throws when the interval is not the next one, or the holdings or the results break a rule.
   package mutating func assess(
-    close interval: Interval, holdings: [Holding]
+    close interval: Interval, holdings: [Holding], inEscrow: Energy = .zero
   ) throws(InvariantViolation) -> CloseAssessment {
     guard interval == nextClose else {
       throw InvariantViolation(
@@ -17,7 +18,8 @@ extension FeesCore {
       interval: interval, retail: prices.retail, feedIn: prices.feedIn,
       isUtilityAvailable: isUtilityAvailable)
     var work = try CloseWork(
-      holdings: holdings, maximumHeld: maximumHeld, capacity: storage.capacity,
+      holdings: holdings, maximumHeld: maximumHeld,
+      capacity: max(0, storage.capacity - Int128(inEscrow.raw)),
       rate: parameters.commission)
     work.limitAccounts()
     try work.limitCommunity()
@@ -71,7 +73,7 @@ struct TokenSplit {
 }
 
 /// The energy of one close, account by account, as parts of it become overflow. In this order:
-/// 1. what is above B_max;
+/// 1. what is above B_max, less the part of it that a coupling round has reserved;
 /// 2. what the community holds above its capacity, shared by net export (`ExcessSharing`);
 /// 3. what its holder lacks TSL for, when the commission on the rest is taken.
 struct CloseWork {
@@ -94,7 +96,9 @@ struct CloseWork {
     kept.reserveCapacity(holdings.count)
     var last: AccountIndex?
     for holding in holdings {
-      guard holding.energy.raw >= 0, holding.tsl.raw >= 0 else {
+      guard holding.energy.raw >= 0, holding.tsl.raw >= 0,
+        (0...max(0, self.maximumHeld)).contains(holding.reserved.raw)
+      else {
         throw InvariantViolation("a holding below zero: \(holding)")
       }
       if let last, last >= holding.account {
@@ -107,7 +111,9 @@ struct CloseWork {
 
   /// Nobody keeps more than B_max.
   mutating func limitAccounts() {
-    for place in kept.indices where kept[place] > maximumHeld { kept[place] = maximumHeld }
+    for place in kept.indices {
+      kept[place] = min(kept[place], maximumHeld - holdings[place].reserved.raw)
+    }
   }
 
   /// All together keep no more than the community's capacity.

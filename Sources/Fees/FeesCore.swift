@@ -131,4 +131,17 @@ package struct FeesCore: Sendable {
     for trade in trades { priced.append(try pricing.price(trade)) }
     return priced
   }
+
+  /// Prices what a coupling round gives, in its order.
+  package func price(
+    _ trades: [RoundTrade]
+  ) throws(InvariantViolation) -> [PricedRoundTrade] {
+    let pricing = TradePricing(
+      makerFeePermille: parameters.makerFeePermille,
+      takerFeePermille: parameters.takerFeePermille)
+    var priced: [PricedRoundTrade] = []
+    priced.reserveCapacity(trades.count)
+    for trade in trades { priced.append(try pricing.price(trade)) }
+    return priced
+  }
 }

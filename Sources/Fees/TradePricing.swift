@@ -36,6 +36,19 @@ struct TradePricing {
       networkGets: Money(pays - gets))
   }
 
+  /// The same for one side of a coupling round, in which, as in an auction, everybody is a maker.
+  func price(_ trade: RoundTrade) throws(InvariantViolation) -> PricedRoundTrade {
+    let none = trade.side == .sell ? trade.account : SystemAccount.networkFund.index
+    let priced = try price(
+      Trade(
+        buyer: trade.side == .buy ? trade.account : none, seller: none, buyOrder: trade.order,
+        sellOrder: trade.order, wattHours: trade.wattHours, price: trade.price,
+        mechanism: .auction, taker: nil,
+        released: trade.side == .buy ? trade.released : .max))
+    return PricedRoundTrade(
+      trade: trade, amount: trade.side == .buy ? priced.buyerPays : priced.sellerGets)
+  }
+
   /// a × b ÷ 1000 of amounts that are not negative, rounded down and up: µ¤ per kWh × Wh, or
   /// µ¤ × ‰. In 64 bits as far as they go.
   private func thousandth(

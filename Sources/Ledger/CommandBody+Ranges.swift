@@ -2,10 +2,14 @@ import Domain
 
 extension CommandBody {
   /// Throws `malformed` when a field is out of its range, whatever the state of the ledger.
-  func checkRanges(signer: AccountID, intervalsPerDay: Int) throws(Rejection) {
+  func checkRanges(
+    signer: AccountID, chain: ChainID, intervalsPerDay: Int
+  ) throws(Rejection) {
     switch self {
     case .transfer(let receiver, _, let amount):
       try require(receiver != signer && (1...Limits.amount).contains(amount))
+    case .transferAbroad(let grid, _, let asset, let amount, _):
+      try require(grid != chain && asset != .watt && (1...Limits.amount).contains(amount))
     case .place(let request):
       try checkOrder(wattHours: request.wattHours, limit: request.limit)
     case .replace(_, let wattHours, let limit):
@@ -27,6 +31,7 @@ extension CommandBody {
       try ValidatorSet.validate(keys)
     case .cancel, .setAgent(nil), .retireMeter, .setUtility, .acceptValidators:
       break
+    case .backbone: throw .malformed
     }
   }
 
@@ -55,7 +60,9 @@ extension CommandBody {
     case .publishTariff, .setUtility: roles.oracle
     case .issue: roles.gateway
     // Who may accept is the registry's to know.
-    case .transfer, .place, .cancel, .replace, .setAgent, .redeem, .acceptValidators: nil
+    case .transfer, .transferAbroad, .place, .cancel, .replace, .setAgent, .redeem,
+      .acceptValidators, .backbone:
+      nil
     }
   }
 }

@@ -4,8 +4,9 @@ extension LedgerCore {
   /// Accounts in one chunk of a snapshot.
   static let pageAccounts = 4096
 
-  /// The state in canonical bytes: `ledger/totals`, `ledger/arrears`, then the accounts in pages
-  /// of 4096, `ledger/accounts/0` and so on. Changes and history not yet taken are not part of it.
+  /// The state in canonical bytes: `ledger/totals`, `ledger/arrears`, the accounts in pages of
+  /// 4096, `ledger/accounts/0` and so on, and, while a coupling round holds something,
+  /// `ledger/escrow`. Changes and history not yet taken are not part of it.
   package mutating func chunks() -> [StateChunk] {
     // From here on a change marks its page again.
     refreshLeaves()
@@ -27,6 +28,7 @@ extension LedgerCore {
       pageDigests[page] = digest
       chunks.append(StateChunk(name: Self.pageName(page), digest: digest, bytes: bytes))
     }
+    if let escrow { chunks.append(escrow.chunk) }
     return chunks
   }
 
@@ -66,15 +68,16 @@ extension LedgerCore {
     let before = genesis.calendar.firstInterval.advanced(by: -1)
     guard count >= order.count, count <= accountLimit,
       interval >= before, interval.index < Int64.max,
-      chunks.count == 2 + pages
+      (2 + pages...3 + pages).contains(chunks.count)
     else { throw .malformed }
+    if chunks.count == 3 + pages { escrow = try Escrow(chunks[2 + pages], accounts: count) }
     accounts.reserveCapacity(count)
     indexes.reserveCapacity(count)
     for page in 0..<pages { try restore(page: page, of: count, from: chunks[2 + page]) }
     guard accounts.prefix(order.count).map(\.id) == order,
       chunks.allSatisfy({ $0.digest == Digest.sha256($0.bytes) })
     else { throw .malformed }
-    pageDigests = chunks.dropFirst(2).map(\.digest)
+    pageDigests = chunks[2..<2 + pages].map(\.digest)
     marks = ContiguousArray(repeating: [], count: count)
     tree = MerkleTree(leaves: accounts.map { MerkleTree.leaf($0.leaf) })
     do throws(InvariantViolation) { try checkInvariants() } catch { throw .malformed }

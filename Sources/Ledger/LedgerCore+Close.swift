@@ -20,6 +20,7 @@ extension LedgerCore {
       try post(metered, into: &posted)
     }
     posted.holdings = holdings(after: close)
+    posted.inEscrow = escrow?.ordersEnergy ?? .zero
     try totals.check()
     return posted
   }
@@ -62,7 +63,7 @@ extension LedgerCore {
       holdings.append(
         Holding(
           account: index, energy: accounts[position].watt, tsl: accounts[position].tsl,
-          netExport: netExport))
+          netExport: netExport, reserved: escrow?.reserved(by: index) ?? .zero))
     }
     return holdings
   }

@@ -8,8 +8,8 @@ extension LedgerCore {
   ) throws(Rejection) {
     try checkRoom(for: receiver)
     if asset == .watt {
-      let held = indexes[receiver].map { accounts[$0.int].watt } ?? .zero
-      guard !isSystem(receiver), amount <= terms.maximumHeld.raw - held.raw else {
+      let room = indexes[receiver].map { self.room(for: $0) } ?? terms.maximumHeld
+      guard !isSystem(receiver), amount <= room.raw else {
         throw .limitExceeded
       }
     }

@@ -16,14 +16,16 @@ extension LedgerCore {
   ///
   /// A command that gets past the check for replays uses up its sequence and leaves a line in its
   /// signer's history, even if a later check rejects it; one that does not has no effect at all.
+  ///
+  /// - Parameter room: what the lane to the backbone can take; nil on a grid of its own.
   package mutating func hold(
-    _ commands: [(entry: Int, command: Command)], time: Timestamp
+    _ commands: [(entry: Int, command: Command)], time: Timestamp, room: LaneRoom? = nil
   ) -> HoldOutcome {
     var outcome = HoldOutcome()
     for (entry, command) in commands {
       do throws(Rejection) {
         let admitted = try admit(command, entry: entry, time: time)
-        if try apply(command.body, admitted, &outcome) {
+        if try apply(command.body, admitted, room, &outcome) {
           outcome.receipts.append(PlacedReceipt(entry, .applied))
         }
       } catch {
@@ -45,7 +47,7 @@ extension LedgerCore {
   {
     guard command.sequence > 0 else { throw .malformed }
     try command.body.checkRanges(
-      signer: command.signer, intervalsPerDay: terms.intervalsPerDay)
+      signer: command.signer, chain: terms.chain, intervalsPerDay: terms.intervalsPerDay)
     guard command.chain == terms.chain else { throw .wrongChain }
     guard time <= command.expires else { throw .expired }
     // Nobody has a key of the system's accounts.
@@ -59,12 +61,14 @@ extension LedgerCore {
     if let required = command.body.requiredSigner(terms.roles), required != command.signer {
       throw .wrongRole
     }
+    // Money enters at the backbone's gateway; a grid with a backbone has none of its own.
+    if terms.hasBackbone, case .issue = command.body { throw .wrongRole }
     return admitted
   }
 
   /// True when the ledger has done it all; false when another stage decides.
   private mutating func apply(
-    _ body: CommandBody, _ by: Admitted, _ outcome: inout HoldOutcome
+    _ body: CommandBody, _ by: Admitted, _ room: LaneRoom?, _ outcome: inout HoldOutcome
   ) throws(Rejection) -> Bool {
     let entry = by.entry
     switch body {
@@ -77,9 +81,12 @@ extension LedgerCore {
     case .issue(let receiver, let amount):
       try issue(amount, to: receiver, by)
       return true
-    case .redeem(let amount):
+    case .redeem(let amount) where !terms.hasBackbone:
       try redeem(amount, by)
       return true
+    case .backbone: throw .malformed
+    case .redeem, .transferAbroad:
+      try depart(body, by, room, &outcome)
     case .place(let request):
       let held = try holdWhole(request, of: by.signer)
       outcome.book.append(.place(entry: entry, account: by.signer, request, held: held))

@@ -2,12 +2,14 @@ import Domain
 
 extension LedgerCore {
   /// What must hold after every step: double entry, in constant time and by adding up every
-  /// account; no balance below zero; nobody above B_max, nor WATT made or lost, outside a close;
+  /// account, escrow included; no balance below zero; nobody above B_max, nor WATT made or lost,
+  /// outside a close;
   /// arrears as `Arrears` describes them; every key at its index; and a state root that equals
   /// one computed from all accounts.
   package func checkInvariants() throws(InvariantViolation) {
     try totals.check()
     try checkSums()
+    try checkSources()
     for position in accounts.indices { try checkAccount(at: position) }
     try arrears.checkInvariants(of: accounts, utility: terms.utility)
     guard indexes.count == accounts.count, marks.count == accounts.count else {
@@ -16,6 +18,7 @@ extension LedgerCore {
     guard totals[.money] <= Limits.amount else {
       throw InvariantViolation("more money than may be issued: \(totals[.money])")
     }
+    try checkEscrow()
     guard wattAtLastClose >= 0, isClosing || totals[.watt] == wattAtLastClose else {
       throw InvariantViolation("the WATT supply changed between two closes")
     }
@@ -24,7 +27,7 @@ extension LedgerCore {
 
   /// Every supply equals the sum of all balances.
   private func checkSums() throws(InvariantViolation) {
-    var watt: Int128 = 0
+    var watt = Int128(escrow?.energy.raw ?? 0)
     var money: Int128 = 0
     var tsl: Int128 = 0
     var ect: Int128 = 0
@@ -41,6 +44,18 @@ extension LedgerCore {
     }
   }
 
+  /// On a grid with a backbone, money, TSL and ECT come and go over it alone; on another they never
+  /// do.
+  private func checkSources() throws(InvariantViolation) {
+    let closed: [Counter] =
+      terms.hasBackbone
+      ? [.genesisMoney, .genesisTokens, .gateway, .rewards]
+      : [.travelledMoney, .travelledTokens, .travelledRewards]
+    for counter in closed where totals[counter] != 0 {
+      throw InvariantViolation("\(totals[counter]) came from \(counter), where nothing comes from")
+    }
+  }
+
   private func checkAccount(at position: Int) throws(InvariantViolation) {
     let account = accounts[position]
     func require(_ condition: Bool, _ fault: String) throws(InvariantViolation) {
@@ -52,7 +67,10 @@ extension LedgerCore {
       "has a balance below zero")
     try require(
       account.arrears.raw == 0 || account.money.raw == 0, "has free money beside arrears")
-    try require(isClosing || account.watt <= terms.maximumHeld, "holds more than B_max")
+    let reserved = escrow?.reserved(by: AccountIndex(position)) ?? .zero
+    try require(
+      isClosing || account.watt.raw <= terms.maximumHeld.raw - reserved.raw,
+      "holds more than B_max")
     try require(indexes[account.id]?.int == position, "is not where its key says")
     try require(account.window.isPossible, "has an impossible sequence window")
     if position <= Self.educationFund.int {

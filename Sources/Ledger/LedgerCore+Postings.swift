@@ -105,7 +105,7 @@ extension LedgerCore {
     touch(index)
   }
 
-  var closeReference: UInt64 { UInt64(bitPattern: interval.index) }
+  var closeReference: UInt64 { UInt64(bitPattern: (settling ?? interval).index) }
 
   mutating func record(
     _ account: AccountIndex, _ kind: HistoryKind, reference: UInt64, entry: UInt32? = nil,

@@ -19,6 +19,12 @@ extension LedgerCore {
       fees += priced.networkGets
     }
     if fees.raw > 0 { credit(fees, to: Self.networkFund) }
+    try settle(releases)
+    try totals.check()
+  }
+
+  /// What is no longer held becomes free, and pays arrears first.
+  mutating func settle(_ releases: [Release]) throws(InvariantViolation) {
     for release in releases {
       guard release.account.int < accounts.count, release.amount.raw >= 0,
         accounts[release.account.int].heldMoney >= release.amount
@@ -30,7 +36,6 @@ extension LedgerCore {
       accounts[release.account.int].heldMoney -= release.amount
       credit(release.amount, to: release.account)
     }
-    try totals.check()
   }
 
   private mutating func settle(_ priced: PricedTrade) throws(InvariantViolation) {
@@ -90,7 +95,7 @@ extension LedgerCore {
     } else if !isClosing {
       // Within a close, overflow that the utility takes is still in its holder's balance when that
       // holder buys again; that nobody holds more than B_max is checked when the close is over.
-      guard energy.raw <= terms.maximumHeld.raw - accounts[trade.buyer.int].watt.raw else {
+      guard energy <= room(for: trade.buyer) else {
         throw violation("the buyer holds \(accounts[trade.buyer.int].watt.raw) mWh")
       }
     }

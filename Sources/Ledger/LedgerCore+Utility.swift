@@ -18,15 +18,38 @@ extension LedgerCore {
       sheet.generation = try sum(sheet.generation, metered.generation)
       sheet.consumption = try sum(sheet.consumption, metered.consumption)
     }
+    for posting in utility.overflows {
+      try changeWatt(of: posting.account, by: -posting.energy)
+    }
+    try book(utility, in: &sheet)
+    sheet.stored = Energy(totals[.watt] - wattAtLastClose)
+    try checkBalance(sheet, of: close.interval)
+    isClosing = false
+    wattAtLastClose = totals[.watt]
+    try totals.check()
+    return sheet
+  }
+
+  func checkBalance(
+    _ sheet: EnergyBalanceSheet, of interval: Interval
+  ) throws(InvariantViolation) {
+    guard sheet.isBalanced else {
+      throw InvariantViolation(
+        "interval \(interval.index): sources \(sheet.sources.raw) mWh, "
+          + "uses \(sheet.uses.raw) mWh")
+    }
+  }
+
+  /// The utility's part but for what leaves the accounts' WATT, which is the caller's.
+  mutating func book(
+    _ utility: UtilitySettlement, in sheet: inout EnergyBalanceSheet
+  ) throws(InvariantViolation) {
     let bought = try total(utility.shortfalls)
     let sold = try total(utility.overflows)
     // Bought or unserved, the energy is consumed in the same moment: two counters, no balance.
     try totals.count(-bought.raw, from: .metering)
     try totals.count(bought.raw, from: utility.isAvailable ? .utility : .unserved)
     try totals.count(-sold.raw, from: utility.isAvailable ? .utility : .curtailed)
-    for posting in utility.overflows {
-      try changeWatt(of: posting.account, by: -posting.energy)
-    }
     if utility.isAvailable {
       sheet.utilityImport = bought
       sheet.utilityExport = sold
@@ -37,19 +60,9 @@ extension LedgerCore {
       sheet.curtailed = sold
       try recordIslanded(utility)
     }
-    sheet.stored = Energy(totals[.watt] - wattAtLastClose)
-    guard sheet.isBalanced else {
-      throw InvariantViolation(
-        "interval \(close.interval.index): sources \(sheet.sources.raw) mWh, "
-          + "uses \(sheet.uses.raw) mWh")
-    }
-    isClosing = false
-    wattAtLastClose = totals[.watt]
-    try totals.check()
-    return sheet
   }
 
-  private func checkOrder(_ postings: [UtilityPosting]) throws(InvariantViolation) {
+  func checkOrder(_ postings: [UtilityPosting]) throws(InvariantViolation) {
     var last = Self.educationFund
     for posting in postings {
       guard posting.account > last, posting.account.int < accounts.count else {
@@ -62,7 +75,7 @@ extension LedgerCore {
     }
   }
 
-  private func total(_ postings: [UtilityPosting]) throws(InvariantViolation) -> Energy {
+  func total(_ postings: [UtilityPosting]) throws(InvariantViolation) -> Energy {
     var total = Energy.zero
     for posting in postings { total = try sum(total, posting.energy) }
     return total

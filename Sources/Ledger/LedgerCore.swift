@@ -7,7 +7,8 @@ import Domain
 /// balance goes below zero.
 ///
 /// `hold` works on a block's commands, `settle(_:releases:)` on its trades; an interval's close is
-/// post → collect → reserve → settle(_:releases:) → settle(_:close:) → reward.
+/// post → collect → reserve → settle(_:releases:) → settle(_:close:) → reward. A close that bids in
+/// a coupling round ends with `suspend` instead, and is finished by `settleRound` later.
 package struct LedgerCore: Sendable {
   /// What the genesis lays down for the ledger; it never changes.
   struct Terms: Sendable {
@@ -23,6 +24,8 @@ package struct LedgerCore: Sendable {
     /// Accounts that may exist.
     let accountLimit: Int
     let utility: AccountIndex
+    /// The grid is part of a backbone, over which all money, TSL and ECT come and go.
+    let hasBackbone: Bool
   }
 
   /// What is to be done for an account that changed.
@@ -48,8 +51,12 @@ package struct LedgerCore: Sendable {
   var interval: Interval
   /// Between `post` and the utility's settlement of that interval.
   var isClosing = false
-  /// WATT supply at the end of the last close.
+  /// WATT supply when the last close, or the result of the last coupling round, was over.
   var wattAtLastClose: Int64 = 0
+  /// What an open coupling round holds; nil without one.
+  var escrow: Escrow?
+  /// The interval that a round's result settles, while it does.
+  var settling: Interval?
 
   // What follows is derived from the above, or handed out and forgotten.
   var tree = MerkleTree()
@@ -119,7 +126,8 @@ package struct LedgerCore: Sendable {
   /// What an account owes, oldest first.
   package func arrears(of index: AccountIndex) -> [Arrear] { arrears.entries(of: index) }
 
-  /// All that the accounts hold of an asset, in its smallest unit; money with its held part.
+  /// All that the accounts hold of an asset, in its smallest unit; money with its held part, WATT
+  /// with what is in escrow.
   package func supply(of asset: Asset) -> Int64 { totals[asset] }
 
   /// What came in from a counter-account, less what went out to it.
@@ -155,6 +163,7 @@ extension LedgerCore.Terms {
     guard let place = order.firstIndex(of: genesis.roles.utility) else { throw .malformed }
     utility = AccountIndex(place)
     chain = genesis.chainID
+    hasBackbone = genesis.backbone != nil
     intervalsPerDay = Int(genesis.calendar.intervalsPerDay)
     roles = genesis.roles
     validators = genesis.validators

@@ -18,13 +18,21 @@ package enum Counter: Int, CaseIterable, Sendable {
   case curtailed = 6
   /// ECT minted for clean energy.
   case rewards = 7
+  /// What packets of the backbone brought, less what was sent to it; refunds are sent less.
+  case travelledMoney = 8
+  case travelledTokens = 9
+  case travelledRewards = 10
+  /// Energy that coupling rounds brought less what they took.
+  case tieLine = 11
+  /// Money that the backbone paid for coupling rounds less what it got.
+  case coupling = 12
 
   package var asset: Asset {
     switch self {
-    case .genesisMoney, .gateway: .money
-    case .genesisTokens: .tsl
-    case .metering, .utility, .unserved, .curtailed: .watt
-    case .rewards: .ect
+    case .genesisMoney, .gateway, .travelledMoney, .coupling: .money
+    case .genesisTokens, .travelledTokens: .tsl
+    case .metering, .utility, .unserved, .curtailed, .tieLine: .watt
+    case .rewards, .travelledRewards: .ect
     }
   }
 }

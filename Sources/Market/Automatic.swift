@@ -94,7 +94,8 @@ struct AutomaticOrders: Sendable {
 
 extension BookCore {
   /// Places agents' orders, by account, sells before buys: above the high threshold the excess is
-  /// sold, below the low one the gap is bought, when the account has no order of that side.
+  /// sold, below the low one the gap is bought, when the account has no order of that side. What
+  /// an open coupling round may bring or give back counts as held already for the gap.
   /// Energy that is overflow leaves in any case and is not offered twice. A buy is limited by
   /// headroom and by what the budget can hold.
   mutating func placeAgents(_ interval: Interval, _ budgets: inout Budgets)
@@ -110,7 +111,7 @@ extension BookCore {
         try quote(.sell, account, limit, wattHours: excess / 1000, .agent, interval, &budgets)
       }
       if let limit = settings.buyPrice, sides[buys].count == 0 {
-        let gap = settings.low.raw - balances[index]
+        let gap = settings.low.raw - balances[index] - committed[index]
         try quote(.buy, account, limit, wattHours: gap / 1000, .agent, interval, &budgets)
       }
     }

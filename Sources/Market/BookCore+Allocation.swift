@@ -104,7 +104,7 @@ extension BookCore {
       perWattHour: level.perWattHour)
     let crossing = cross(taker, woken, into: &outcome)
     if crossing.metOwn {
-      let rest = order.remaining - crossing.filled
+      let rest = order.free - crossing.filled
       release(order.account, rest * level.perWattHour, into: &outcome)
       shorten(slot, crossing.filled)
       remove(slot)

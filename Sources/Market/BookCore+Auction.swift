@@ -39,6 +39,9 @@ extension BookCore {
     nextInterval = input.interval.next
     traded = [PriceTally(), PriceTally()]
     runWakes(into: &events)
+    if let bidder = input.bidder {
+      outcome.offer = try offer(input.interval, by: bidder, automatic, &budgets)
+    }
     outcome.trades = events.trades
     outcome.releases = events.releases + budgets.unused
     return outcome
@@ -48,6 +51,10 @@ extension BookCore {
     guard input.interval == nextInterval else {
       throw InvariantViolation(
         "the auction of interval \(input.interval.index) is held when \(nextInterval.index) is due")
+    }
+    guard input.bidder == nil || round == nil else {
+      throw InvariantViolation(
+        "interval \(input.interval.index) would bid beside an open coupling round")
     }
     guard input.feedIn.raw >= 0, input.feedIn <= input.retail, input.retail.raw <= Limits.price
     else { throw InvariantViolation("the tariff of an auction is out of range") }

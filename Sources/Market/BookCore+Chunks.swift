@@ -10,6 +10,9 @@ import Domain
 ///   index (4) and mWh (8).
 /// - `book/agents/n`: the same accounts: index (4), for buy and sell price whether there is one
 ///   (1) and the price (8), low (8), high (8).
+/// - `book/round`, while a coupling round is open: its interval (8); then `book/round/n`, 16,384
+///   parts each in the order in which they are filled: account (4), side (1), limit (8), Wh (8),
+///   order's number or 0 (8), whether the order still has this part (1).
 /// - `book/orders/n`: numbers n × 16,384 on: by number, number (8), account (4), side (1),
 ///   origin (1), limit (8), remaining Wh (8), last interval or Int64.max (8).
 ///
@@ -21,7 +24,7 @@ extension BookCore {
 
   private var encodedChunks: [StateChunk] {
     [StateChunk(name: "book/state", bytes: encodedState)] + energyChunks + agentChunks
-      + orderChunks
+      + roundChunks + orderChunks
   }
 
   private var encodedState: [UInt8] {
@@ -89,6 +92,24 @@ extension BookCore {
     return pages.finished
   }
 
+  private var roundChunks: [StateChunk] {
+    guard let round else { return [] }
+    var writer = CanonicalWriter()
+    writer.write(round.interval)
+    var pages = Pages(prefix: "book/round/")
+    for (place, item) in round.items.enumerated() {
+      pages.turn(to: UInt64(place) >> Self.pageShift)
+      pages.writer.write(item.account)
+      pages.writer.write(item.side.rawValue)
+      pages.writer.write(item.limit)
+      pages.writer.write(item.wattHours)
+      pages.writer.write(item.order)
+      let slot = item.isAutomatic ? noSlot : slot(of: OrderID(item.order))
+      pages.writer.write(slot != noSlot && orders[Int(slot)].frozen > 0)
+    }
+    return [StateChunk(name: "book/round", bytes: writer.bytes)] + pages.finished
+  }
+
   /// The book that gave these chunks. Throws `malformed` for anything that `chunks()` would not
   /// give: the restored book must give the same chunks again.
   package init(
@@ -99,13 +120,18 @@ extension BookCore {
       calendar: calendar, parameters: parameters, maximumHeld: maximumHeld, community: community)
     guard let first = chunks.first, first.name == "book/state" else { throw .malformed }
     try restoreState(first.bytes)
+    var frozen: [UInt64: Int64] = [:]
     for chunk in chunks.dropFirst() {
       if chunk.name.hasPrefix("book/energy/") {
         try restoreEnergy(chunk.bytes)
       } else if chunk.name.hasPrefix("book/agents/") {
         try restoreAgents(chunk.bytes)
+      } else if chunk.name == "book/round" {
+        try restoreRound(chunk.bytes)
+      } else if chunk.name.hasPrefix("book/round/") {
+        try restoreItems(chunk.bytes, &frozen)
       } else if chunk.name.hasPrefix("book/orders/") {
-        try restoreOrders(chunk.bytes)
+        try restoreOrders(chunk.bytes, frozen)
       } else {
         throw .malformed
       }
@@ -167,8 +193,48 @@ extension BookCore {
     }
   }
 
+  private mutating func restoreRound(_ bytes: [UInt8]) throws(Rejection) {
+    var reader = CanonicalReader(bytes)
+    round = OpenRound(interval: try reader.readInterval())
+    try reader.finish()
+    guard let round, round.interval < nextInterval else { throw .malformed }
+  }
+
+  /// Parts that their orders still have are put into `frozen`, by number, for the orders to come.
+  private mutating func restoreItems(
+    _ bytes: [UInt8], _ frozen: inout [UInt64: Int64]
+  ) throws(Rejection) {
+    var reader = CanonicalReader(bytes)
+    while reader.remaining > 0 {
+      let account = try readAccount(&reader)
+      guard let side = Side(rawValue: try reader.read(UInt8.self)) else { throw .malformed }
+      let limit = try reader.read(Int64.self)
+      let wattHours = try reader.read(Int64.self)
+      let order = try reader.read(UInt64.self)
+      let isAttached = try reader.readBool()
+      guard ((order == 0 ? 0 : 1)...Limits.price).contains(limit),
+        (1...Limits.orderWattHours).contains(wattHours), !isAttached || order > 0
+      else { throw .malformed }
+      let item = RoundItem(
+        account: account.raw, side: side, limit: limit,
+        perWattHour: try perWattHour(side, Price(limit)), wattHours: wattHours, order: order)
+      round?.items.append(item)
+      grow(to: account.raw)
+      if !item.isAutomatic {
+        let (sum, overflow) = committed[account.int].addingReportingOverflow(wattHours * 1000)
+        guard !overflow else { throw .malformed }
+        committed[account.int] = sum
+      }
+      if isAttached {
+        guard frozen.updateValue(wattHours, forKey: order) == nil else { throw .malformed }
+      }
+    }
+  }
+
   /// Orders come in order of time, so each takes what its older ones left.
-  private mutating func restoreOrders(_ bytes: [UInt8]) throws(Rejection) {
+  private mutating func restoreOrders(
+    _ bytes: [UInt8], _ frozen: [UInt64: Int64]
+  ) throws(Rejection) {
     var reader = CanonicalReader(bytes)
     while reader.remaining > 0 {
       let id = try reader.read(UInt64.self)
@@ -188,12 +254,14 @@ extension BookCore {
       let place = place(of: account.raw, side)
       guard sides[place & ~1].count + sides[place | 1].count < Int32(Limits.ordersPerAccount)
       else { throw .malformed }
-      let executable = executablePart(place, of: remaining)
+      var order = RestingOrder(
+        id: id, account: account.raw, side: side, remaining: remaining, expires: expires,
+        origin: origin)
+      order.frozen = frozen[id] ?? 0
+      guard order.free >= 0 else { throw .malformed }
+      let executable = executablePart(place, of: order.free)
       let slot = append(
-        RestingOrder(
-          id: id, account: account.raw, side: side, remaining: remaining, expires: expires,
-          origin: origin),
-        price: limit, perWattHour: try perWattHour(side, Price(limit)))
+        order, price: limit, perWattHour: try perWattHour(side, Price(limit)))
       expose(slot, executable)
     }
   }

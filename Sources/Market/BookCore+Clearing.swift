@@ -1,9 +1,10 @@
 import Domain
 
-/// An order that the call auction fills: a resting one by its slot, or an automatic one.
-private struct Filled {
+/// An order that the call auction fills, or a coupling round freezes: a resting one by its slot,
+/// or an automatic one.
+struct Filled {
   var account: UInt32
-  /// Wh that it may still trade in this auction.
+  /// Wh that it may still trade.
   var wattHours: Int64
   var limit: Int64
   /// Zero for an automatic order.
@@ -145,7 +146,7 @@ extension BookCore {
 
   /// The orders of a side that trade `volume` Wh together, by price, then time; at the automatic
   /// orders' price these come last, by account.
-  private func fills(_ side: Side, _ automatic: AutomaticOrders, _ volume: Int64) -> [Filled] {
+  func fills(_ side: Side, _ automatic: AutomaticOrders, _ volume: Int64) -> [Filled] {
     var fills: [Filled] = []
     var left = volume
     var automaticIsDue = true

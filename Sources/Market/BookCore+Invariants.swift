@@ -7,6 +7,7 @@ extension BookCore {
     try checkLevels()
     try checkAccounts()
     try checkCounts()
+    try checkRound()
     if let bid = bestExecutable(.buy), let ask = bestExecutable(.sell), bid >= ask {
       throw InvariantViolation("executable orders cross: bid \(bid), ask \(ask)")
     }
@@ -84,7 +85,9 @@ extension BookCore {
   /// Every account's energy and headroom are set aside oldest order first, as far as they go, and
   /// no further.
   private func checkAccounts() throws(InvariantViolation) {
-    guard sides.count == 2 * balances.count, reserved.count == balances.count else {
+    guard sides.count == 2 * balances.count, reserved.count == balances.count,
+      committed.count == balances.count
+    else {
       throw InvariantViolation("the tables of accounts differ in length")
     }
     var levelWattHours = ContiguousArray<Int64>(repeating: 0, count: levels.count)
@@ -121,15 +124,16 @@ extension BookCore {
     var (older, lastID, slot) = (noSlot, UInt64(0), side.oldest)
     while slot != noSlot {
       let order = orders[Int(slot)]
-      let executable = min(free, order.remaining)
+      let executable = min(free, order.free)
       guard Int(order.account) == place >> 1, order.side.index == place & 1, order.id > lastID,
-        order.older == older, order.remaining > 0, order.executable == executable,
+        order.older == older, order.remaining > 0, order.frozen >= 0, order.free >= 0,
+        order.executable == executable,
         levels[Int(order.level)].side == order.side, self.slot(of: OrderID(order.id)) == slot
       else { throw InvariantViolation("order \(order.id) is out of step with its account") }
       if firstDormant == noSlot, order.dormant > 0 { firstDormant = slot }
       note(order)
       free -= executable
-      total += order.remaining
+      total += order.free
       count += 1
       (older, lastID, slot) = (slot, order.id, order.younger)
     }

@@ -120,14 +120,16 @@ extension BookCore {
     guard slot != noSlot, orders[Int(slot)].account == account.raw else {
       return .rejected(.unknownObject)
     }
+    let frozen = orders[Int(slot)].frozen
     end(slot, into: &outcome)
-    return Receipt(order: id)
+    return Receipt(order: id, resting: frozen)
   }
 
-  /// Ends a resting order: its hold comes back, and what it had set aside may wake others.
+  /// Ends a resting order: its hold comes back, and what it had set aside may wake others. What is
+  /// frozen of it ends with the round's result, and its hold with it.
   mutating func end(_ slot: Int32, into outcome: inout MatchOutcome) {
     let order = orders[Int(slot)]
-    let held = order.remaining * levels[Int(order.level)].perWattHour
+    let held = order.free * levels[Int(order.level)].perWattHour
     release(order.account, held, into: &outcome)
     remove(slot)
     noteWake(place(of: order.account, order.side))
@@ -148,6 +150,7 @@ extension BookCore {
       return .rejected(error)
     }
     let place = place(of: account.raw, orders[Int(slot)].side)
+    letGo(slot)
     guard let arrival else {
       lower(slot, to: change.wattHours, into: &outcome)
       release(account.raw, change.held, into: &outcome)
@@ -160,19 +163,19 @@ extension BookCore {
   }
 
   /// A replacement as a new arrival; nil when the order keeps its place, that is when its limit
-  /// stays and its quantity does not rise.
+  /// stays and its quantity does not rise. A frozen part is not part of it any more.
   private func admit(_ change: Replacement, of slot: Int32) throws(Rejection) -> Arrival? {
     let order = orders[Int(slot)]
     let level = levels[Int(order.level)]
-    guard change.limit != level.price || change.wattHours > order.remaining else { return nil }
+    guard change.limit != level.price || change.wattHours > order.free else { return nil }
     let perWattHour = try perWattHour(order.side, Price(change.limit))
-    let held = order.remaining * level.perWattHour + change.held
+    let held = order.free * level.perWattHour + change.held
     guard held >= perWattHour * change.wattHours else { throw .insufficientFunds }
     let taker = Taker(
       id: nextOrder, account: order.account, side: order.side, limit: change.limit,
       perWattHour: perWattHour)
     let place = place(of: order.account, order.side)
-    let executable = executablePart(place, of: change.wattHours, leaving: order.remaining)
+    let executable = executablePart(place, of: change.wattHours, leaving: order.free)
     if executable > 0, meetsOwn(taker) { throw .crossesOwnOrder }
     return Arrival(
       taker: taker, wattHours: change.wattHours, executable: executable, held: held, rests: true,

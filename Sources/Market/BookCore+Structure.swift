@@ -8,7 +8,7 @@ extension BookCore {
     table.slot(of: id.raw) { orders[Int($0)].id == id.raw }
   }
 
-  /// Adds an order, wholly dormant, as the youngest of its account.
+  /// Adds an order, wholly dormant but for its frozen part, as the youngest of its account.
   mutating func append(_ order: RestingOrder, price: Int64, perWattHour: Int64) -> Int32 {
     let place = place(of: order.account, order.side)
     let level = level(at: price, order.side, perWattHour: perWattHour)
@@ -22,9 +22,9 @@ extension BookCore {
       orders[Int(order.older)].younger = slot
     }
     sides[place].youngest = slot
-    sides[place].total += order.remaining
+    sides[place].total += order.free
     sides[place].count += 1
-    if sides[place].firstDormant == noSlot { sides[place].firstDormant = slot }
+    if sides[place].firstDormant == noSlot, order.free > 0 { sides[place].firstDormant = slot }
     levels[Int(level)].wattHours += order.remaining
     levels[Int(level)].orders += 1
     table.insert(order.id, slot: slot)
@@ -42,7 +42,7 @@ extension BookCore {
     orders[Int(slot)].executable = order.executable + wattHours
     levels[Int(order.level)].executable += wattHours
     sides[place].allocated += wattHours
-    if order.executable + wattHours == order.remaining { passDormant(place) }
+    if order.dormant == wattHours { passDormant(place) }
   }
 
   /// Makes `wattHours` of the order's executable part dormant.
@@ -106,7 +106,7 @@ extension BookCore {
     } else {
       orders[Int(order.younger)].older = order.older
     }
-    sides[place].total -= order.remaining
+    sides[place].total -= order.free
     sides[place].count -= 1
     levels[Int(order.level)].wattHours -= order.remaining
     levels[Int(order.level)].orders -= 1
@@ -116,7 +116,47 @@ extension BookCore {
     if order.expires != RestingOrder.forever { timedCount -= 1 }
     orders[Int(slot)].next = freeOrder
     orders[Int(slot)].remaining = 0
+    orders[Int(slot)].frozen = 0
     freeOrder = slot
+  }
+
+  /// Takes `wattHours` of the order's executable part into a coupling round.
+  mutating func freeze(_ slot: Int32, _ wattHours: Int64) {
+    let order = orders[Int(slot)]
+    let place = place(of: order.account, order.side)
+    orders[Int(slot)].executable = order.executable - wattHours
+    orders[Int(slot)].frozen = order.frozen + wattHours
+    levels[Int(order.level)].executable -= wattHours
+    sides[place].allocated -= wattHours
+    sides[place].total -= wattHours
+    if order.executable == wattHours { unlink(slot) }
+  }
+
+  /// Parts the order from what is frozen of it: that trades or ends with the round's result. An
+  /// order of which nothing else is left must be removed next.
+  mutating func letGo(_ slot: Int32) {
+    let frozen = orders[Int(slot)].frozen
+    guard frozen > 0 else { return }
+    orders[Int(slot)].frozen = 0
+    orders[Int(slot)].remaining -= frozen
+    levels[Int(orders[Int(slot)].level)].wattHours -= frozen
+  }
+
+  /// The end of a round for an order that is part of it: `traded` Wh of its frozen part are gone,
+  /// the others are dormant, at their place in time. An order without a rest is removed.
+  mutating func thaw(_ slot: Int32, traded: Int64) {
+    let order = orders[Int(slot)]
+    let place = place(of: order.account, order.side)
+    let back = order.frozen - traded
+    orders[Int(slot)].frozen = 0
+    orders[Int(slot)].remaining = order.remaining - traded
+    levels[Int(order.level)].wattHours -= traded
+    sides[place].total += back
+    let first = sides[place].firstDormant
+    if back > 0, first == noSlot || orders[Int(first)].id > order.id {
+      sides[place].firstDormant = slot
+    }
+    if order.remaining == traded { remove(slot) }
   }
 
   /// Moves `firstDormant` on to an order that has a dormant part.

@@ -7,7 +7,9 @@ import Domain
 /// - an account's energy is set aside for its sells, and its headroom for its buys, in whole Wh,
 ///   oldest order first, as far as it goes (`AccountSide`);
 /// - the best executable bid lies below the best executable ask;
-/// - no wake is waiting.
+/// - no wake is waiting;
+/// - what is in an open coupling round (`OpenRound`) is frozen: it is nobody's to trade, its energy
+///   is not in the mirror, and the headroom that it may need is set aside.
 package struct BookCore: Sendable {
   let calendar: Calendar
   let parameters: Parameters
@@ -34,6 +36,11 @@ package struct BookCore: Sendable {
   /// By account: the part of its balance that is overflow and set aside for its automatic
   /// order, mWh. Zero outside an auction.
   var reserved: ContiguousArray<Int64> = []
+  /// By account: headroom that an open coupling round takes, mWh: for what may come back to the
+  /// account, or be bought for it.
+  var committed: ContiguousArray<Int64> = []
+  /// The coupling round whose result has not come; at most one.
+  var round: OpenRound?
   /// Two for each account: at 2 × index its buys, behind them its sells.
   var sides: ContiguousArray<AccountSide> = []
   /// By account, as far as there are agents.
@@ -97,7 +104,9 @@ package struct BookCore: Sendable {
   func pool(_ place: Int) -> Int64 {
     let account = place >> 1
     let energy =
-      place & 1 == 1 ? balances[account] - reserved[account] : maximumHeld - balances[account]
+      place & 1 == 1
+      ? balances[account] - reserved[account]
+      : maximumHeld - balances[account] - committed[account]
     return max(energy, 0) / 1000
   }
 
@@ -107,6 +116,7 @@ package struct BookCore: Sendable {
     let missing = Int(account) + 1 - balances.count
     balances.append(contentsOf: repeatElement(0, count: missing))
     reserved.append(contentsOf: repeatElement(0, count: missing))
+    committed.append(contentsOf: repeatElement(0, count: missing))
     sides.append(contentsOf: repeatElement(AccountSide(), count: 2 * missing))
   }
 }

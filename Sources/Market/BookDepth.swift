@@ -41,6 +41,8 @@ package struct OpenOrder: Hashable, Sendable {
   package var remaining: Int64
   /// Wh of `remaining` that can trade now.
   package var executable: Int64
+  /// Wh of `remaining` that wait for the result of a coupling round.
+  package var frozen: Int64
   /// Agents' and the market maker's orders show the next interval to close, before whose
   /// auction they are cancelled.
   package var timeInForce: TimeInForce
@@ -48,13 +50,14 @@ package struct OpenOrder: Hashable, Sendable {
 
   package init(
     id: OrderID, side: Side, limit: Price, remaining: Int64, executable: Int64,
-    timeInForce: TimeInForce, origin: OrderOrigin
+    frozen: Int64 = 0, timeInForce: TimeInForce, origin: OrderOrigin
   ) {
     self.id = id
     self.side = side
     self.limit = limit
     self.remaining = remaining
     self.executable = executable
+    self.frozen = frozen
     self.timeInForce = timeInForce
     self.origin = origin
   }
@@ -83,7 +86,7 @@ extension BookCore {
         open.append(
           OpenOrder(
             id: OrderID(order.id), side: side, limit: Price(levels[Int(order.level)].price),
-            remaining: order.remaining, executable: order.executable,
+            remaining: order.remaining, executable: order.executable, frozen: order.frozen,
             timeInForce: order.timeInForce, origin: order.origin))
         slot = order.younger
       }

@@ -21,6 +21,7 @@ struct RestingOrder: Sendable {
   /// `remaining` and `executable`, narrow because a million orders may rest.
   private var narrowRemaining: Int32
   private var narrowExecutable: Int32
+  private var narrowFrozen: Int32 = 0
   var account: UInt32
   var level: Int32 = noSlot
   /// Neighbours among the executable orders of the level, in order of time; unused (`noSlot`)
@@ -48,20 +49,29 @@ struct RestingOrder: Sendable {
     narrowExecutable = 0
   }
 
-  /// Wh that have not traded, 1...Limits.orderWattHours; 0 in a free slot.
+  /// Wh that have not traded, frozen ones included, 1...Limits.orderWattHours; 0 in a free slot.
   var remaining: Int64 {
     get { Int64(narrowRemaining) }
     set { narrowRemaining = Int32(truncatingIfNeeded: newValue) }
   }
 
-  /// Wh of `remaining` for which the account has energy or headroom set aside; the rest is
-  /// dormant.
+  /// Wh of `remaining` for which the account has energy or headroom set aside. What is neither
+  /// executable nor frozen is dormant.
   var executable: Int64 {
     get { Int64(narrowExecutable) }
     set { narrowExecutable = Int32(truncatingIfNeeded: newValue) }
   }
 
-  var dormant: Int64 { remaining - executable }
+  /// Wh of `remaining` that are in a coupling round and wait for its result.
+  var frozen: Int64 {
+    get { Int64(narrowFrozen) }
+    set { narrowFrozen = Int32(truncatingIfNeeded: newValue) }
+  }
+
+  /// Wh that are the book's to match: all but the frozen ones.
+  var free: Int64 { remaining - frozen }
+
+  var dormant: Int64 { free - executable }
 
   var timeInForce: TimeInForce {
     expires == Self.forever ? .goodTillCancelled : .goodTillInterval(Interval(expires))
@@ -71,7 +81,7 @@ struct RestingOrder: Sendable {
 /// All orders of one side at one price.
 struct PriceLevel: Sendable {
   var price: Int64
-  /// Sum of the orders' remaining Wh, dormant parts included.
+  /// Sum of the orders' remaining Wh, dormant and frozen parts included.
   var wattHours: Int64 = 0
   /// Sum of the orders' executable Wh.
   var executable: Int64 = 0
@@ -99,7 +109,7 @@ struct PriceLevel: Sendable {
 /// its orders oldest first: all orders older than `firstDormant` are wholly executable, it is
 /// so in part or not at all, and all that are younger are dormant.
 struct AccountSide: Sendable {
-  /// Sum of the orders' remaining Wh.
+  /// Sum of the orders' remaining Wh, without frozen ones.
   var total: Int64 = 0
   /// Sum of the orders' executable Wh.
   var allocated: Int64 = 0

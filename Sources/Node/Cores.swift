@@ -1,3 +1,4 @@
+import Backbone
 import Consensus
 import Domain
 import Fees
@@ -9,9 +10,10 @@ import Storage
 /// The pipeline over bare cores: for recovery, audit and simulation.
 package typealias BarePipeline = Pipeline<MeteringCore, BookCore, LedgerCore, FeesCore>
 
-extension Pipeline
+extension Pipeline: RestorableState
 where Meter == MeteringCore, Book == BookCore, Books == LedgerCore, Fee == FeesCore {
-  /// The state at genesis. Throws `malformed` when the genesis has faults.
+  package static var kinds: EntryKinds { .microgrid }
+
   package init(genesis: Genesis) async throws(Rejection) {
     let maximumHeld = try FeesCore.maximumHeld(genesis.parameters)
     let ledger = try LedgerCore(genesis: genesis, maximumHeld: maximumHeld)
@@ -35,19 +37,23 @@ where Meter == MeteringCore, Book == BookCore, Books == LedgerCore, Fee == FeesC
         calendar: genesis.calendar, parameters: genesis.parameters, tariff: genesis.tariff,
         storage: storage, maximumHeld: maximumHeld),
       registry: ValidatorRegistry(chain: genesis.chainID, validators: genesis.validators),
-      nextClose: genesis.calendar.firstInterval, checkpoint: .zero)
+      nextClose: genesis.calendar.firstInterval, checkpoint: .zero,
+      lane: genesis.backbone.map {
+        GridLane(grid: genesis.chainID, backbone: $0.chainID, validators: $0.validators)
+      })
     checkpoint = StateRoot.digest(of: await stateChunks())
   }
 
-  /// The state that `chunks` hold. Throws `malformed` when they do not make one.
+  package mutating func roots() -> (state: Digest, outbox: Digest) {
+    (StateRoot.compose(accounts: ledger.root(), checkpoint: checkpoint), outbox.root())
+  }
+
   package init(genesis: Genesis, chunks: [StateChunk]) throws(Rejection) {
     let maximumHeld = try FeesCore.maximumHeld(genesis.parameters)
     guard let position = chunks.first, position.name == "pipeline" else { throw .malformed }
     var reader = CanonicalReader(position.bytes)
     let nextClose = try reader.readInterval()
-    let sinceClose = TradeTotals(
-      count: try reader.read(Int64.self), wattHours: try reader.read(Int64.self),
-      value: try reader.read(Money.self))
+    let sinceClose = try TradeTotals(from: &reader)
     let totals = ChainTotals(
       entries: try reader.read(Int64.self), readings: try reader.read(Int64.self),
       trades: try reader.read(Int64.self), historyLines: try reader.read(Int64.self))
@@ -59,6 +65,13 @@ where Meter == MeteringCore, Book == BookCore, Books == LedgerCore, Fee == FeesC
       chain: genesis.chainID, founders: genesis.validators, chunks: own("validators"))
     let ledger = try LedgerCore(genesis: genesis, maximumHeld: maximumHeld, chunks: own("ledger"))
     guard let community = ledger.index(of: genesis.roles.community) else { throw .malformed }
+    let lane = try own("lane").first.map { chunk throws(Rejection) in try GridLane(chunk: chunk) }
+    let open = try own("pipeline").first.map { chunk throws(Rejection) in
+      try OpenInterval(chunk)
+    }
+    guard lane?.backbone == genesis.backbone?.chainID,
+      lane.map({ $0.grid == genesis.chainID }) ?? true
+    else { throw .malformed }
     self.init(
       calendar: genesis.calendar,
       meter: try MeteringCore(
@@ -71,6 +84,9 @@ where Meter == MeteringCore, Book == BookCore, Books == LedgerCore, Fee == FeesC
         calendar: genesis.calendar, parameters: genesis.parameters, maximumHeld: maximumHeld,
         chunks: own("fees")),
       registry: registry, nextClose: nextClose, checkpoint: StateRoot.digest(of: chunks),
-      sinceClose: sinceClose, totals: totals)
+      sinceClose: sinceClose, totals: totals, lane: lane,
+      outbox: lane == nil ? OutboxWindow() : try OutboxWindow(chunks: own("outbox")),
+      receipts: try ReceiptsWindow(chunks: own("receipts")), open: open)
+    do throws(InvariantViolation) { try checkOpen() } catch { throw .malformed }
   }
 }

@@ -3,28 +3,6 @@ import Domain
 import Storage
 
 extension Microgrid {
-  /// The links to the other nodes; nil for a node without peers. Throws `invalid` with what is
-  /// wrong with the peers file.
-  static func network(
-    _ configuration: NodeConfiguration, view: ReadView, meters: MeterActor, clock: ChainClock,
-    verifier: Verifier, inbox: Inbox, floor: ChainPoint, store: Store
-  ) throws(NodeFailure) -> PeerNetwork? {
-    guard let peers = configuration.peers else { return nil }
-    let registry = view.registry
-    return try PeerNetwork(
-      peers, chain: configuration.genesis.chainID,
-      validators: {
-        let registry = view.registry
-        return EpochValidators(epoch: registry.epoch, keys: registry.validators)
-      }, verifier: verifier,
-      sieve: VoteSieve(epoch: registry.epoch, floor: floor.view, view: floor.view + 1),
-      receive: { delivery in
-        await inbox.deliver(
-          ReplicaInput(delivery), from: delivery.from, bytes: delivery.weight)
-      }, select: { await select($0, view: view, meters: meters, time: clock.now) },
-      services: [SnapshotService(onPeerPort: store)])
-  }
-
   /// Of entries that another node hands on, those that would not be refused if a client brought
   /// them, in their order.
   package static func select(
@@ -40,6 +18,7 @@ extension Microgrid {
       case .reading: refusals.popLast() == .some(nil)
       case .command(let command):
         command.expires >= time && view.refusal(of: command) == nil
+      case .delivery(let delivery): view.refusal(of: delivery) == nil
       }
     }
   }
@@ -47,7 +26,7 @@ extension Microgrid {
   /// How this node stands among the others, as of now.
   package var networkStatus: NetworkStatus {
     NetworkStatus(
-      peers: network?.status ?? [], evidence: Int(store.evidenceCount),
+      peers: host.network?.status ?? [], evidence: Int(store.evidenceCount),
       isAbstaining: view.standing.isAbstaining)
   }
 }

@@ -2,8 +2,10 @@ import Consensus
 import Domain
 import Logging
 
+package typealias NodeConfiguration = ChainConfiguration<Genesis>
+
 /// What a node needs to run one chain.
-package struct NodeConfiguration: Sendable {
+package struct ChainConfiguration<Genesis: ChainGenesis>: Sendable {
   package var genesis: Genesis
   /// Folder of the chain's database and of the development certificate.
   package var directory: String
@@ -14,6 +16,10 @@ package struct NodeConfiguration: Sendable {
   package var peers: PeerConfiguration?
   /// Gets the port for peers once the node listens on it.
   package var onPeerPort: @Sendable (Int) -> Void = { _ in }
+  /// The same on the backbone, for a grid that is part of one; its database is in a folder of its
+  /// own, `backbone`, below `directory`.
+  package var backbonePeers: PeerConfiguration?
+  package var onBackbonePort: @Sendable (Int) -> Void = { _ in }
   /// Block bodies and history to keep below the newest snapshot; nil keeps everything.
   package var keepBlocks: UInt64?
   /// What of clients' signatures is checked: each, but for measurements.
@@ -42,18 +48,22 @@ package struct NodeConfiguration: Sendable {
   /// Why a node without peers cannot keep this chain with these validators; nil when it can.
   func fault(validators: [PublicKey]) -> String? {
     guard peers == nil, validators != [validatorKey.publicKey] else { return nil }
+    let isBackbone = genesis is BackboneGenesis
+    let chain = isBackbone ? "backbone" : "chain"
+    let options =
+      isBackbone ? ("--backbone-peers", "--backbone-listen") : ("--peers", "--peer-listen")
     if validators.count == 1 {
-      return "the node key is not the chain's validator \(validators[0].text(as: .node)); "
-        + "to follow the chain, give its peers"
+      return "the node key is not the \(chain)'s validator \(validators[0].text(as: .node)); "
+        + "to follow the \(chain), give its peers (\(options.0), \(options.1))"
     }
-    return "the chain has \(validators.count) validators: this node needs their addresses "
-      + "(--peers) and one of its own for them (--peer-listen)"
+    return "the \(chain) has \(validators.count) validators: this node needs their addresses "
+      + "(\(options.0)) and one of its own for them (\(options.1))"
   }
 }
 
 extension ConsensusConfiguration {
   /// The epoch that the chain is in, for a node with that key.
-  package init(_ genesis: Genesis, registry: ValidatorRegistry, own: SigningKey) {
+  package init(_ genesis: some ChainGenesis, registry: ValidatorRegistry, own: SigningKey) {
     let calendar = genesis.calendar
     self.init(
       chain: genesis.chainID, epoch: registry.epoch, validators: registry.validators, own: own,

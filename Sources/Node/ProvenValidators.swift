@@ -6,20 +6,30 @@ import Wire
 /// has signed, as commands, that it accepts the next one.
 package struct ProvenValidators: Sendable {
   package let chain: ChainID
-  /// Of the first epoch on.
+  /// The first epoch whose validators are known here, and those of it and of each one after it.
+  private let first: UInt64
   private var sets: [[PublicKey]]
 
-  package init(_ genesis: Genesis) {
-    chain = genesis.chainID
-    sets = [genesis.validators]
+  package init(_ genesis: some ChainGenesis) {
+    self.init(chain: genesis.chainID, epoch: 1, validators: genesis.validators)
+  }
+
+  /// From an epoch whose validators are known already.
+  package init(chain: ChainID, epoch: UInt64, validators: [PublicKey]) {
+    self.chain = chain
+    first = epoch
+    sets = [validators]
   }
 
   /// The newest epoch whose validators are proven.
-  package var epoch: UInt64 { UInt64(sets.count) }
+  package var epoch: UInt64 { first + UInt64(sets.count) - 1 }
+
+  /// Of the newest epoch.
+  package var validators: [PublicKey] { sets[sets.count - 1] }
 
   /// Nil of an epoch whose validators are not proven.
   package func validators(of epoch: UInt64) -> [PublicKey]? {
-    (1...self.epoch).contains(epoch) ? sets[Int(epoch) - 1] : nil
+    (first...self.epoch).contains(epoch) ? sets[Int(epoch - first)] : nil
   }
 
   /// Takes over the validators of the epoch after `epoch`. Throws `invalid` unless a quorum of the
@@ -28,7 +38,7 @@ package struct ProvenValidators: Sendable {
   package mutating func advance(to validators: [PublicKey], acceptances: [SignedBytes])
     throws(NodeFailure)
   {
-    let present = sets[sets.count - 1]
+    let present = self.validators
     do throws(Rejection) { try ValidatorSet.validate(validators) } catch {
       throw .invalid("the validators of epoch \(epoch + 1) are no set of validators")
     }

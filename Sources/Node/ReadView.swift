@@ -1,3 +1,4 @@
+import Backbone
 import Consensus
 import Domain
 import Ledger
@@ -30,6 +31,8 @@ package final class ReadView: Sendable {
     var depth: BookDepth
     var nextClose: Interval
     var registry: ValidatorRegistry
+    /// The grid's end of its lane to the backbone; nil for a grid of its own.
+    var lane: GridLane?
     /// Of consensus.
     var standing = ConsensusStanding()
     var lastInterval: IntervalRecord?
@@ -43,7 +46,7 @@ package final class ReadView: Sendable {
 
   package init(
     tip: Tip, accounts: [Account], depth: BookDepth, nextClose: Interval,
-    registry: ValidatorRegistry, counters: Counters,
+    registry: ValidatorRegistry, lane: GridLane? = nil, counters: Counters,
     lastInterval: IntervalRecord?, orders: Int, meters: Int
   ) {
     var indices: [AccountID: AccountIndex] = [:]
@@ -51,7 +54,7 @@ package final class ReadView: Sendable {
     state = Mutex(
       State(
         tip: tip, accounts: accounts, indices: indices, depth: depth, nextClose: nextClose,
-        registry: registry, lastInterval: lastInterval, counters: counters,
+        registry: registry, lane: lane, lastInterval: lastInterval, counters: counters,
         orders: orders, meters: meters))
   }
 
@@ -60,6 +63,7 @@ package final class ReadView: Sendable {
   package var nextClose: Interval { state.withLock { $0.nextClose } }
   /// As of the newest executed block.
   package var registry: ValidatorRegistry { state.withLock { $0.registry } }
+  package var lane: GridLane? { state.withLock { $0.lane } }
   /// As of the newest step; view 0 before the first.
   package var standing: ConsensusStanding { state.withLock { $0.standing } }
   package var lastInterval: IntervalRecord? { state.withLock { $0.lastInterval } }
@@ -96,6 +100,16 @@ package final class ReadView: Sendable {
     }
   }
 
+  /// Why no block should carry `delivery`: its proof does not hold, or all of its packets were
+  /// executed, or some before them were not. Nil when a block may.
+  package func refusal(of delivery: PacketDelivery) -> Rejection? {
+    guard let lane else { return .unknownObject }
+    return delivery.refusal(
+      received: lane.received, from: lane.backbone,
+      known: ProvenValidators(
+        chain: lane.backbone, epoch: lane.epoch, validators: lane.validators))
+  }
+
   /// Takes over what a committed block changed.
   package func publish(_ update: ViewUpdate) {
     state.withLock { state in
@@ -111,9 +125,15 @@ package final class ReadView: Sendable {
       if let depth = update.depth { state.depth = depth }
       if let orders = update.orders { state.orders = orders }
       if let meters = update.meters { state.meters = meters }
-      if let interval = update.lastInterval { state.lastInterval = interval }
+      // One that waited for its coupling round may become final after newer ones.
+      if let interval = update.lastInterval,
+        state.lastInterval.map({ $0.interval < interval.interval }) ?? true
+      {
+        state.lastInterval = interval
+      }
       state.nextClose = update.nextClose
       state.registry = update.registry
+      state.lane = update.lane
       state.counters.readings += update.readings
       state.counters.trades += update.trades
       state.counters.commands += update.commands
@@ -123,6 +143,24 @@ package final class ReadView: Sendable {
   /// Takes over where consensus stands after a step.
   package func publish(_ standing: ConsensusStanding) {
     state.withLock { $0.standing = standing }
+  }
+
+  /// As recovered.
+  convenience init(_ store: Store, _ recovered: RecoveredState<BarePipeline>) throws(NodeFailure) {
+    let pipeline = recovered.pipeline
+    let totals = pipeline.totals
+    self.init(
+      tip: recovered.tip,
+      accounts: (0..<pipeline.ledger.accountCount).map {
+        pipeline.ledger.account(AccountIndex($0))
+      },
+      depth: pipeline.book.depth(levels: Limits.bookLevels), nextClose: pipeline.nextClose,
+      registry: pipeline.registry, lane: pipeline.lane,
+      counters: Counters(
+        readings: UInt64(totals.readings), trades: UInt64(totals.trades),
+        commands: UInt64(totals.entries - totals.readings)),
+      lastInterval: try Recovery.storing { try store.latestInterval() },
+      orders: pipeline.book.restingOrders, meters: pipeline.meter.meterCount)
   }
 
   package func fail(_ failure: NodeFailure) { state.withLock { $0.failure = failure } }
@@ -137,6 +175,7 @@ package struct ViewUpdate: Sendable {
   package var lastInterval: IntervalRecord?
   package var nextClose: Interval
   package var registry: ValidatorRegistry
+  package var lane: GridLane?
   package var readings: UInt64
   package var trades: UInt64
   package var commands: UInt64

@@ -5,28 +5,32 @@ import Storage
 // From what executing a block gave to what storage keeps of it.
 
 extension IntervalClose {
-  /// The interval's totals; `trades` are all of the interval, those between closes included.
-  func record(height: UInt64, continuous trades: TradeTotals) -> IntervalRecord {
-    var record = IntervalRecord(interval: meter.interval, height: height)
+  /// The interval's totals; `height` is that of the block in which it became final.
+  func record(height: UInt64) -> IntervalRecord {
+    var record = IntervalRecord(interval: interval, height: height)
     record.balance = sheet
     record.held = held
-    record.retail = assessment.retail
-    record.feedIn = assessment.feedIn
-    record.isUtilityAvailable = assessment.isUtilityAvailable
-    record.referencePrice = auction.referencePrice
-    record.clearingPrice = auction.clearingPrice
-    var totals = trades
-    totals.add(self.trades)
-    record.trades = totals.count
-    record.tradedWattHours = totals.wattHours
-    record.tradedValue = totals.value
-    record.tradedSurplus = auction.tradedSurplus
-    record.optimalSurplus = auction.optimalSurplus
-    record.commission = assessment.commissions.reduce(.zero) { $0 + $1.amount }
+    record.retail = closed.retail
+    record.feedIn = closed.feedIn
+    record.isUtilityAvailable = closed.isUtilityAvailable
+    record.referencePrice = closed.referencePrice
+    record.clearingPrice = closed.clearingPrice
+    record.trades = closed.trades.count
+    record.tradedWattHours = closed.trades.wattHours
+    record.tradedValue = closed.trades.value
+    record.tradedSurplus = closed.tradedSurplus
+    record.optimalSurplus = closed.optimalSurplus
+    record.commission = closed.commission
     record.reward = RewardTokens(rewards.reduce(0) { $0 + $1.amount })
     record.arrears = arrears
-    record.estimated = meter.estimated
-    record.late = meter.late
+    record.estimated = closed.estimated
+    record.late = closed.late
+    if let fill {
+      record.couplingPrice = fill.price
+      record.couplingBought = fill.bought
+      record.couplingSold = fill.sold
+      record.couplingMoney = fill.money
+    }
     return record
   }
 }
@@ -46,6 +50,20 @@ package struct TradeTotals: Hashable, Sendable {
       value = Money(Int64(clamping: Int128(value.raw) + Int128(trade.buyerPays.raw)))
     }
   }
+
+  func encode(into writer: inout CanonicalWriter) {
+    writer.write(count)
+    writer.write(wattHours)
+    writer.write(value)
+  }
+
+  package init() {}
+
+  init(from reader: inout CanonicalReader) throws(Rejection) {
+    count = try reader.read(Int64.self)
+    wattHours = try reader.read(Int64.self)
+    value = try reader.read(Money.self)
+  }
 }
 
 extension ExecutedBlock {
@@ -53,10 +71,11 @@ extension ExecutedBlock {
     self.init(
       height: block.header.height, hash: block.hash, header: block.header.encoded,
       body: block.body, finalization: block.finality?.encoded ?? [], time: block.header.time,
-      stateRoot: execution.attestation.stateRoot,
-      receiptsRoot: execution.attestation.receiptsRoot, receipts: execution.receipts,
-      trades: execution.trades, history: execution.ledger.history,
-      intervals: execution.records, figures: execution.closes.flatMap(\.meter.figures),
+      roots: BlockRoots(execution.attestation), receipts: execution.receipts,
+      packets: execution.packets, rounds: execution.rounds, trades: execution.trades,
+      history: execution.ledger.history,
+      intervals: execution.records, closed: execution.metered.map(\.interval),
+      figures: execution.metered.flatMap(\.figures),
       readings: execution.readings)
   }
 }

@@ -3,9 +3,9 @@ import Domain
 import Storage
 
 /// A chain as it stands after recovery.
-package struct RecoveredState: Sendable {
-  package var pipeline: BarePipeline
-  package var view: ReadView
+package struct RecoveredState<State: RestorableState>: Sendable {
+  package var pipeline: State
+  package var tip: Tip
   package var consensus: RecoveredConsensus
   package var snapshotHeight: UInt64
 }
@@ -13,7 +13,9 @@ package struct RecoveredState: Sendable {
 /// From storage to running state: the newest snapshot, then the blocks after it, each executed and
 /// compared with what was stored. Every start verifies the whole hash chain.
 package enum Recovery {
-  static func openStore(_ configuration: NodeConfiguration) throws(NodeFailure) -> Store {
+  static func openStore<Genesis: ChainGenesis>(_ configuration: ChainConfiguration<Genesis>)
+    throws(NodeFailure) -> Store
+  {
     let genesis = configuration.genesis
     if let fault = genesis.faults.first {
       throw .invalid("the genesis is not valid: \(fault)")
@@ -27,19 +29,19 @@ package enum Recovery {
 
   /// Throws `storage` when what is stored does not fit together, `invalid` when the genesis makes
   /// no state, `invariant` when stored blocks come to other roots than before.
-  package static func recover(_ store: some ChainStorage, genesis: Genesis)
-    async throws(NodeFailure) -> RecoveredState
-  {
+  package static func recover<State: RestorableState>(
+    _ store: some ChainStorage, genesis: State.Genesis
+  ) async throws(NodeFailure) -> RecoveredState<State> {
     let chain = genesis.chainID
     let snapshot = try storing { try store.latestSnapshot(notAbove: .max) }
     let start = snapshot?.height ?? 0
     let tip = try storing { try store.verifyChain(bodiesFrom: start + 1) }
-    var pipeline: BarePipeline
+    var pipeline: State
     do throws(Rejection) {
       if let snapshot, snapshot.height > 0 {
-        pipeline = try BarePipeline(genesis: genesis, chunks: snapshot.chunks)
+        pipeline = try State(genesis: genesis, chunks: snapshot.chunks)
       } else {
-        pipeline = try await BarePipeline(genesis: genesis)
+        pipeline = try await State(genesis: genesis)
       }
     } catch {
       throw (snapshot?.height ?? 0) > 0
@@ -60,40 +62,41 @@ package enum Recovery {
     }
     return RecoveredState(
       pipeline: pipeline,
-      view: try view(store, pipeline: pipeline, tip: tip, attestation: attestation, chain: chain),
+      tip: Tip(
+        height: tip?.height ?? 0, hash: tip?.hash ?? chain,
+        time: tip?.time ?? Timestamp(seconds: genesis.calendar.origin),
+        stateRoot: attestation.stateRoot),
       consensus: try consensus(
         store, tip: tip, genesis: genesis, attestation: attestation,
         epoch: pipeline.registry.epoch),
       snapshotHeight: start)
   }
 
-  /// Runs `body`; a failure of storage becomes the node's.
+  /// Runs `body`; a failure of storage becomes the node's, and one of the node's stays as it is.
   static func storing<T>(_ body: () throws -> T) throws(NodeFailure) -> T {
-    do { return try body() } catch { throw .storage("\(error)") }
+    do { return try body() } catch {
+      if let failure = error as? NodeFailure { throw failure }
+      throw .storage("\(error)")
+    }
   }
 
   /// The attestation of the tip when nothing had to be executed: the snapshot is at the tip, or
   /// the chain has no block yet.
   private static func storedAttestation(
-    _ tip: StoredHeader?, pipeline: inout BarePipeline
+    _ tip: StoredHeader?, pipeline: inout some RestorableState
   ) throws(NodeFailure) -> Attestation {
-    let root = StateRoot.compose(
-      accounts: pipeline.ledger.root(), checkpoint: pipeline.checkpoint)
-    let empty = Digest.sha256([])
-    guard let tip else {
-      return Attestation(height: 0, stateRoot: root, receiptsRoot: empty, outboxRoot: empty)
-    }
-    guard root == tip.stateRoot else {
+    let start = pipeline.genesisAttestation()
+    guard let tip else { return start }
+    guard start.stateRoot == tip.roots.state, start.outboxRoot == tip.roots.outbox else {
       throw .storage(
-        "the snapshot at height \(tip.height) does not have the state root of its block")
+        "the snapshot at height \(tip.height) does not have the roots of its block")
     }
-    return Attestation(
-      height: tip.height, stateRoot: root, receiptsRoot: tip.receiptsRoot, outboxRoot: empty)
+    return Attestation(height: tip.height, tip.roots)
   }
 
   private static func consensus(
-    _ store: some ChainStorage, tip: StoredHeader?, genesis: Genesis, attestation: Attestation,
-    epoch: UInt64
+    _ store: some ChainStorage, tip: StoredHeader?, genesis: some ChainGenesis,
+    attestation: Attestation, epoch: UInt64
   ) throws(NodeFailure) -> RecoveredConsensus {
     let journal = try storing { try store.journal() }
     do {
@@ -134,49 +137,31 @@ package enum Recovery {
     guard first < height else { return [] }
     // A store that began with a snapshot does not know all roots below it.
     return try store.headers(from: first, limit: Int(height - first))
-      .filter { $0.stateRoot != .zero }
-      .map {
-        Attestation(
-          height: $0.height, stateRoot: $0.stateRoot, receiptsRoot: $0.receiptsRoot,
-          outboxRoot: Digest.sha256([]))
-      }
+      .filter { $0.roots != .unknown }
+      .map { Attestation(height: $0.height, $0.roots) }
   }
+}
 
-  private static func view(
-    _ store: some ChainStorage, pipeline: BarePipeline, tip: StoredHeader?,
-    attestation: Attestation, chain: ChainID
-  ) throws(NodeFailure) -> ReadView {
-    let totals = pipeline.totals
-    let last = try storing { try store.latestInterval() }
-    return ReadView(
-      tip: Tip(
-        height: tip?.height ?? 0, hash: tip?.hash ?? chain,
-        time: tip?.time ?? Timestamp(seconds: pipeline.calendar.origin),
-        stateRoot: attestation.stateRoot),
-      accounts: (0..<pipeline.ledger.accountCount).map {
-        pipeline.ledger.account(AccountIndex($0))
-      },
-      depth: pipeline.book.depth(levels: Limits.bookLevels), nextClose: pipeline.nextClose,
-      registry: pipeline.registry,
-      counters: Counters(
-        readings: UInt64(totals.readings), trades: UInt64(totals.trades),
-        commands: UInt64(totals.entries - totals.readings)),
-      lastInterval: last, orders: pipeline.book.restingOrders, meters: pipeline.meter.meterCount)
+extension Attestation {
+  init(height: UInt64, _ roots: BlockRoots) {
+    self.init(
+      height: height, stateRoot: roots.state, receiptsRoot: roots.receipts,
+      outboxRoot: roots.outbox)
   }
 }
 
 /// Executes stored blocks again over bare cores, and compares every root.
-struct Replay: Sendable {
-  private(set) var pipeline: BarePipeline
+struct Replay<State: RestorableState>: Sendable {
+  private(set) var pipeline: State
   /// The attestation of the newest block executed here; nil before the first.
   private(set) var last: Attestation?
   private let verifier: Verifier
   private var height: UInt64
 
-  init(pipeline: BarePipeline, chain: ChainID, height: UInt64) {
+  init(pipeline: State, chain: ChainID, height: UInt64) {
     self.pipeline = pipeline
     self.height = height
-    verifier = Verifier(chain: chain)
+    verifier = Verifier(chain: chain, kinds: State.kinds)
   }
 
   /// Executes the blocks above `height` up to `end`.
@@ -203,9 +188,7 @@ struct Replay: Sendable {
     do { execution = try await pipeline.execute(block) } catch {
       throw .invariant("at block \(stored.height): \(error)")
     }
-    guard execution.attestation.stateRoot == stored.head.stateRoot,
-      execution.attestation.receiptsRoot == stored.head.receiptsRoot
-    else {
+    guard BlockRoots(execution.attestation) == stored.head.roots else {
       throw .invariant("block \(stored.height), executed again, has other roots than stored")
     }
     height = stored.height

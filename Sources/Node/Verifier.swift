@@ -13,12 +13,17 @@ package struct Verifier: Sendable {
   }
 
   private let chain: ChainID
+  /// What the chain's blocks carry.
+  private let kinds: EntryKinds
   private let signatures: Signatures
   /// Entries one task checks: about two milliseconds of work.
   private static let pieceSize = 32
 
-  package init(chain: ChainID, signatures: Signatures = .verified) {
+  package init(
+    chain: ChainID, kinds: EntryKinds = .microgrid, signatures: Signatures = .verified
+  ) {
     self.chain = chain
+    self.kinds = kinds
     self.signatures = signatures
   }
 
@@ -41,14 +46,26 @@ package struct Verifier: Sendable {
 
   /// An entry of a block that was decided once; its signature is checked only when asked for.
   package func parse(kind: EntryKind, _ signed: SignedBytes) throws(Rejection) -> VerifiedEntry {
+    guard kinds.contains(kind) else { throw .malformed }
     switch kind {
     case .reading:
-      VerifiedEntry(verified: .reading(try parse(reading: signed).get()), signed: signed)
+      return VerifiedEntry(verified: .reading(try parse(reading: signed).get()), signed: signed)
     case .command:
-      VerifiedEntry(
+      return VerifiedEntry(
         verified: .command(try parse(command: signed, time: Timestamp(microseconds: .min)).get()),
         signed: signed)
+    case .delivery:
+      return VerifiedEntry(verified: .delivery(try parse(delivery: signed)), signed: signed)
     }
+  }
+
+  /// Packets prove themselves, to the chain that knows who validates their source: nobody signs
+  /// the delivery, and the place of a signature is empty.
+  package func parse(delivery signed: SignedBytes) throws(Rejection) -> PacketDelivery {
+    guard signed.signature == .zero else { throw .malformed }
+    let delivery = try PacketDelivery(decoding: signed.payload)
+    guard delivery.destination == chain else { throw .wrongChain }
+    return delivery
   }
 
   package static func isSigned(_ content: EntryContent, _ signed: SignedBytes) -> Bool {
@@ -57,6 +74,7 @@ package struct Verifier: Sendable {
       reading.meter.verifies(signed.signature, of: signed.payload, for: .reading)
     case .command(let command):
       command.signer.verifies(signed.signature, of: signed.payload, for: .command)
+    case .delivery: true
     }
   }
 

@@ -1,14 +1,15 @@
 import Domain
 import GRDB
 
-/// The totals of one closed interval.
+/// The totals of one interval, final.
 package struct IntervalRecord: Hashable, Sendable {
   package var interval: Interval
-  /// The block that closed it.
+  /// The block in which it became final: that of its close, or the one with the result of its
+  /// coupling round.
   package var height: UInt64
   /// Both sides of the balance of energy, mWh.
   package var balance = EnergyBalanceSheet()
-  /// WATT held by all accounts after the close.
+  /// WATT held by all accounts when it became final.
   package var held: Energy = .zero
   package var retail: Price = .zero
   package var feedIn: Price = .zero
@@ -30,6 +31,13 @@ package struct IntervalRecord: Hashable, Sendable {
   /// Meters that got an estimate; late readings and corrections settled in this close.
   package var estimated: Int = 0
   package var late: Int = 0
+  /// The grid's price in the interval's coupling round; nil without a part in one.
+  package var couplingPrice: Price?
+  /// Wh that the grid's members bought and sold in it, and the money that the grid got, below zero
+  /// paid, for the difference.
+  package var couplingBought: Int64 = 0
+  package var couplingSold: Int64 = 0
+  package var couplingMoney: Money = .zero
 
   package init(interval: Interval, height: UInt64) {
     self.interval = interval
@@ -44,6 +52,7 @@ extension IntervalRecord {
     "reference_price", "clearing_price", "utility_available", "trades", "traded_watt_hours",
     "traded_value", "traded_surplus_high", "traded_surplus_low", "optimal_surplus_high",
     "optimal_surplus_low", "commission", "reward", "arrears", "estimated", "late",
+    "coupling_price", "coupling_bought", "coupling_sold", "coupling_money",
   ]
 
   /// In the order of `columns`.
@@ -59,7 +68,8 @@ extension IntervalRecord {
       isUtilityAvailable ? 1 : 0, trades, tradedWattHours, tradedValue.raw,
       Int64(tradedSurplus >> 64), Int64(truncatingIfNeeded: tradedSurplus),
       Int64(optimalSurplus >> 64), Int64(truncatingIfNeeded: optimalSurplus), commission.raw,
-      reward.raw, arrears.raw, Int64(estimated), Int64(late),
+      reward.raw, arrears.raw, Int64(estimated), Int64(late), couplingPrice?.raw,
+      couplingBought, couplingSold, couplingMoney.raw,
     ]
     return StatementArguments(first + second)
   }
@@ -92,6 +102,10 @@ extension IntervalRecord {
     arrears = Money(try row.integer(26))
     estimated = Int(try row.integer(27))
     late = Int(try row.integer(28))
+    couplingPrice = try row.decode(Int64?.self, atIndex: 29).map { Price($0) }
+    couplingBought = try row.integer(30)
+    couplingSold = try row.integer(31)
+    couplingMoney = Money(try row.integer(32))
   }
 
   private static func join(_ high: Int64, _ low: Int64) -> Int128 {

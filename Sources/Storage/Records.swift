@@ -101,28 +101,34 @@ package struct ExecutedBlock: Sendable {
   /// What proves the block final; opaque to the store.
   package var finalization: [UInt8]
   package var time: Timestamp
-  /// State root after the block.
-  package var stateRoot: Digest
-  package var receiptsRoot: Digest
+  /// After the block.
+  package var roots: BlockRoots
   /// One for every entry of the body, in its order.
   package var receipts: [Receipt]
+  /// For other chains, in the order in which they were sent.
+  package var packets: [Packet]
+  /// Coupling rounds that the block closed, ascending.
+  package var rounds: [RoundRecord]
   /// In the order in which they happened; the store numbers them.
   package var trades: [PricedTrade]
   /// In the order of posting; the store numbers and links them.
   package var history: [HistoryLine]
-  /// The intervals that the block closed, ascending.
+  /// The totals of the intervals that became final with the block, in the order in which they did.
   package var intervals: [IntervalRecord]
+  /// The intervals whose close began in the block, ascending.
+  package var closed: [Interval]
   /// The meters' figures of these closes, in the order in which Metering gave them: first those
-  /// of the closed interval, then late corrections of older ones.
+  /// of the interval, then late corrections of older ones.
   package var figures: [MeteredInterval]
   /// Readings among the entries.
   package var readings: Int
 
   package init(
     height: UInt64, hash: Digest, header: [UInt8], body: [UInt8], finalization: [UInt8],
-    time: Timestamp, stateRoot: Digest, receiptsRoot: Digest, receipts: [Receipt] = [],
+    time: Timestamp, roots: BlockRoots, receipts: [Receipt] = [], packets: [Packet] = [],
+    rounds: [RoundRecord] = [],
     trades: [PricedTrade] = [], history: [HistoryLine] = [], intervals: [IntervalRecord] = [],
-    figures: [MeteredInterval] = [], readings: Int = 0
+    closed: [Interval] = [], figures: [MeteredInterval] = [], readings: Int = 0
   ) {
     self.height = height
     self.hash = hash
@@ -130,15 +136,39 @@ package struct ExecutedBlock: Sendable {
     self.body = body
     self.finalization = finalization
     self.time = time
-    self.stateRoot = stateRoot
-    self.receiptsRoot = receiptsRoot
+    self.roots = roots
     self.receipts = receipts
+    self.packets = packets
+    self.rounds = rounds
     self.trades = trades
     self.history = history
     self.intervals = intervals
+    self.closed = closed
     self.figures = figures
     self.readings = readings
   }
+}
+
+/// What headers attest of an executed block.
+package struct BlockRoots: Hashable, Sendable {
+  package var state: Digest
+  package var receipts: Digest
+  /// Of the packets for other chains; of none, SHA-256 of nothing.
+  package var outbox: Digest
+
+  package init(state: Digest, receipts: Digest, outbox: Digest = .sha256([])) {
+    self.state = state
+    self.receipts = receipts
+    self.outbox = outbox
+  }
+
+  package init(_ attested: Attestation) {
+    self.init(
+      state: attested.stateRoot, receipts: attested.receiptsRoot, outbox: attested.outboxRoot)
+  }
+
+  /// Of a block that no header attests and that was not executed here.
+  package static let unknown = BlockRoots(state: .zero, receipts: .zero, outbox: .zero)
 }
 
 /// A block's header and what the store keeps beside it for ever.
@@ -149,10 +179,9 @@ package struct StoredHeader: Hashable, Sendable {
   package var bytes: [UInt8]
   package var finalization: [UInt8]
   package var time: Timestamp
-  /// Roots after this node executed the block. Below the snapshot that the store began with, what
-  /// a later header attests; zero where none does.
-  package var stateRoot: Digest
-  package var receiptsRoot: Digest
+  /// After this node executed the block. Below the snapshot that the store began with, what a
+  /// later header attests; zero where none does.
+  package var roots: BlockRoots
   /// Entries of the body, each with a receipt; nil where this store never had the body.
   package var entries: Int?
   /// Bytes of the body, also when it was pruned; nil where this store never had it.
@@ -160,18 +189,21 @@ package struct StoredHeader: Hashable, Sendable {
 
   package init(
     height: UInt64, hash: Digest, bytes: [UInt8], finalization: [UInt8], time: Timestamp,
-    stateRoot: Digest, receiptsRoot: Digest, entries: Int?, bodySize: Int?
+    roots: BlockRoots, entries: Int?, bodySize: Int?
   ) {
     self.height = height
     self.hash = hash
     self.bytes = bytes
     self.finalization = finalization
     self.time = time
-    self.stateRoot = stateRoot
-    self.receiptsRoot = receiptsRoot
+    self.roots = roots
     self.entries = entries
     self.bodySize = bodySize
   }
+}
+
+extension StoredHeader {
+  package var stateRoot: Digest { roots.state }
 }
 
 package struct StoredBlock: Hashable, Sendable {
@@ -189,6 +221,17 @@ package struct StoredBlock: Hashable, Sendable {
   /// The canonical bytes of the header.
   package var header: [UInt8] { head.bytes }
   package var finalization: [UInt8] { head.finalization }
+}
+
+/// A packet for another chain and the block that sent it.
+package struct StoredPacket: Hashable, Sendable {
+  package var height: UInt64
+  package var packet: Packet
+
+  package init(height: UInt64, packet: Packet) {
+    self.height = height
+    self.packet = packet
+  }
 }
 
 /// The state at a height, cut into chunks that are stored once, however many snapshots share them.

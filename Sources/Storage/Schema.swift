@@ -2,12 +2,13 @@ import Domain
 import GRDB
 
 /// The tables. Every one is keyed by a number that only grows, so that all writing appends; the
-/// only indexes besides are those of the snapshots' chunks by digest, which are few, and of
-/// evidence by the vote that it is against, which is rare.
+/// only indexes besides are those of the snapshots' chunks by digest, which are few, of evidence by
+/// the vote that it is against, which is rare, and of packets by their lane and block, of which an
+/// interval has a handful for each grid.
 enum Schema {
   /// "tie1", in the header of the file.
   static let applicationID: Int64 = 0x7469_6531
-  static let version: Int64 = 2
+  static let version: Int64 = 3
 
   static let trades = RecordLog(table: "trades", recordSize: TradeRecord.size)
   static let history = RecordLog(table: "history", recordSize: LinkedLine.size)
@@ -32,9 +33,18 @@ enum Schema {
       -- Totals up to and with this block: the newest number in each log.
       total_entries INTEGER NOT NULL, total_readings INTEGER NOT NULL,
       last_trade INTEGER NOT NULL, last_line INTEGER NOT NULL, last_correction INTEGER NOT NULL,
+      outbox_root BLOB NOT NULL,
       header BLOB NOT NULL, finalization BLOB NOT NULL) STRICT;
+    CREATE TABLE packets (
+      id INTEGER PRIMARY KEY, height INTEGER NOT NULL, destination BLOB NOT NULL,
+      sequence INTEGER NOT NULL, packet BLOB NOT NULL, UNIQUE (destination, sequence)) STRICT;
+    CREATE INDEX packets_by_height ON packets (height);
+    CREATE TABLE rounds (
+      round INTEGER PRIMARY KEY, height INTEGER NOT NULL, record BLOB NOT NULL) STRICT;
     CREATE TABLE bodies (height INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
     CREATE TABLE receipts (height INTEGER PRIMARY KEY, receipts BLOB NOT NULL) STRICT;
+    -- The block that began an interval's close; its totals may become final later.
+    CREATE TABLE closes (interval INTEGER PRIMARY KEY, height INTEGER NOT NULL) STRICT;
     CREATE TABLE figures (part INTEGER PRIMARY KEY, figures BLOB NOT NULL) STRICT;
     CREATE TABLE account_heads (part INTEGER PRIMARY KEY, ids BLOB NOT NULL) STRICT;
     CREATE TABLE meter_heads (part INTEGER PRIMARY KEY, ids BLOB NOT NULL) STRICT;
@@ -50,7 +60,8 @@ enum Schema {
 
   private static var intervals: String {
     let columns = IntervalRecord.columns.dropFirst().map { name in
-      name == "clearing_price" ? "\(name) INTEGER" : "\(name) INTEGER NOT NULL"
+      name == "clearing_price" || name == "coupling_price"
+        ? "\(name) INTEGER" : "\(name) INTEGER NOT NULL"
     }
     return """
       CREATE TABLE intervals (interval INTEGER PRIMARY KEY, \(columns.joined(separator: ", ")))

@@ -3,7 +3,8 @@ import GRDB
 
 extension Store {
   static let headerColumns =
-    "height, hash, time, state_root, receipts_root, entries, body_size, header, finalization"
+    "height, hash, time, state_root, receipts_root, entries, body_size, header, finalization, "
+    + "outbox_root"
 
   /// Height of the newest block; 0 when there is only the genesis.
   package var latestHeight: UInt64 { published.withLock { $0.height } }
@@ -167,8 +168,8 @@ extension StoredHeader {
     height = try row.height(0)
     hash = try row.digest(1)
     time = Timestamp(microseconds: try row.integer(2))
-    stateRoot = try row.digest(3)
-    receiptsRoot = try row.digest(4)
+    roots = BlockRoots(
+      state: try row.digest(3), receipts: try row.digest(4), outbox: try row.digest(9))
     entries = try row.integer(5) < 0 ? nil : Int(try row.count(5))
     bodySize = try row.integer(6) < 0 ? nil : Int(try row.count(6))
     bytes = try row.bytes(7)

@@ -59,22 +59,39 @@ extension Store {
         "INSERT INTO receipts (height, receipts) VALUES (?, ?)",
         [block.height.column, Data(writer.bytes)])
     }
+    try appendSettlement(of: block, to: db)
     try appendHeader(of: block, to: db, tails)
+  }
+
+  private func appendSettlement(of block: ExecutedBlock, to db: Database) throws {
+    for packet in block.packets {
+      try db.run(
+        "INSERT INTO packets (height, destination, sequence, packet) VALUES (?, ?, ?, ?)",
+        [
+          block.height.column, packet.destination.column, packet.sequence.column,
+          Data(packet.encoded),
+        ])
+    }
+    for round in block.rounds {
+      try db.run(
+        "INSERT INTO rounds (round, height, record) VALUES (?, ?, ?)",
+        [round.round.index, block.height.column, Data(round.encoded)])
+    }
   }
 
   private func appendHeader(of block: ExecutedBlock, to db: Database, _ tails: Tails) throws {
     try db.run(
       """
       INSERT INTO blocks (height, hash, time, state_root, receipts_root, entries, body_size,
-        total_entries, total_readings, last_trade, last_line, last_correction, header,
+        total_entries, total_readings, last_trade, last_line, last_correction, outbox_root, header,
         finalization)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       """,
       [
-        block.height.column, block.hash.column, block.time.microseconds, block.stateRoot.column,
-        block.receiptsRoot.column, block.receipts.count, block.body.count,
+        block.height.column, block.hash.column, block.time.microseconds, block.roots.state.column,
+        block.roots.receipts.column, block.receipts.count, block.body.count,
         tails.totals.entries, tails.totals.readings, tails.trade, tails.line, tails.correction,
-        Data(block.header), Data(block.finalization),
+        block.roots.outbox.column, Data(block.header), Data(block.finalization),
       ])
   }
 
@@ -102,16 +119,17 @@ extension Store {
       writer.bytes, after: last, height: block.height, time: block.time, to: db)
   }
 
-  /// A figure of an interval that this block closes goes into the interval's sheet; any later one
-  /// is appended to the corrections: what a close has stated is never rewritten.
+  /// A figure of an interval whose close begins in this block goes into the interval's sheet; any
+  /// later one is appended to the corrections: what a close has stated is never rewritten.
   private func appendIntervals(of block: ExecutedBlock, to db: Database, _ tails: inout Tails)
     throws
   {
-    guard !block.intervals.isEmpty || !block.figures.isEmpty else { return }
-    var sheets = block.intervals.map { FigureSheet(interval: $0.interval) }
+    guard !block.intervals.isEmpty || !block.closed.isEmpty || !block.figures.isEmpty else {
+      return
+    }
+    var sheets = block.closed.map { FigureSheet(interval: $0) }
     let places = Dictionary(
-      block.intervals.enumerated().map { ($1.interval, $0) },
-      uniquingKeysWith: { first, _ in first })
+      block.closed.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     var writer = CanonicalWriter()
     let last = tails.correction
     for figure in block.figures {
@@ -126,6 +144,11 @@ extension Store {
       Correction(figure: figure, previous: previous).encode(into: &writer)
     }
     for sheet in sheets { try sheet.save(to: db) }
+    for interval in block.closed {
+      try db.run(
+        "INSERT INTO closes (interval, height) VALUES (?, ?)",
+        [interval.index, block.height.column])
+    }
     try Schema.corrections.append(
       writer.bytes, after: last, height: block.height, time: block.time, to: db)
     let columns = IntervalRecord.columns.joined(separator: ", ")

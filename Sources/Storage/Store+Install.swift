@@ -70,54 +70,59 @@ extension Store {
     _ attested: Attestation, by height: UInt64, in rows: inout [StoredHeader], _ db: Database
   ) throws {
     guard attested.height > 0 else { return }
-    let roots = (attested.stateRoot, attested.receiptsRoot)
+    let roots = BlockRoots(attested)
     let back = Int(height - attested.height)
-    let known: (Digest, Digest)
+    let known: BlockRoots
     if back < rows.count {
       let place = rows.count - 1 - back
-      known = (rows[place].stateRoot, rows[place].receiptsRoot)
-      (rows[place].stateRoot, rows[place].receiptsRoot) = roots
+      known = rows[place].roots
+      rows[place].roots = roots
     } else {
-      let row = try db.row(
-        "SELECT state_root, receipts_root FROM blocks WHERE height = ?",
-        [attested.height.column])
-      guard let row else { throw StorageFailure.corrupt("no block \(attested.height)") }
-      known = (try row.digest(0), try row.digest(1))
-      if known == (.zero, .zero) { try set(roots, of: attested.height, in: db) }
+      known = try Self.roots(of: attested.height, in: db)
+      if known == .unknown { try set(roots, of: attested.height, in: db) }
     }
-    guard known == (.zero, .zero) || known == roots else {
+    guard known == .unknown || known == roots else {
       throw StorageFailure.other(
         "block \(height) attests other roots of block \(attested.height) than one before it")
     }
   }
 
-  private static func set(
-    _ roots: (Digest, Digest), of height: UInt64, in db: Database
-  ) throws {
+  /// What is stored of the block at `height`. Throws `corrupt` without one.
+  static func roots(of height: UInt64, in db: Database) throws -> BlockRoots {
+    let row = try db.row(
+      "SELECT state_root, receipts_root, outbox_root FROM blocks WHERE height = ?",
+      [height.column])
+    guard let row else { throw StorageFailure.corrupt("no block \(height)") }
+    return BlockRoots(
+      state: try row.digest(0), receipts: try row.digest(1), outbox: try row.digest(2))
+  }
+
+  private static func set(_ roots: BlockRoots, of height: UInt64, in db: Database) throws {
     try db.run(
-      "UPDATE blocks SET state_root = ?, receipts_root = ? WHERE height = ?",
-      [roots.0.column, roots.1.column, height.column])
+      "UPDATE blocks SET state_root = ?, receipts_root = ?, outbox_root = ? WHERE height = ?",
+      [roots.state.column, roots.receipts.column, roots.outbox.column, height.column])
   }
 
   private static func insert(_ head: StoredHeader, to db: Database) throws {
     try db.run(
       """
       INSERT INTO blocks (height, hash, time, state_root, receipts_root, entries, body_size,
-        total_entries, total_readings, last_trade, last_line, last_correction, header,
+        total_entries, total_readings, last_trade, last_line, last_correction, outbox_root, header,
         finalization)
-      VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?, ?)
+      VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?, ?, ?)
       """,
       [
-        head.height.column, head.hash.column, head.time.microseconds, head.stateRoot.column,
-        head.receiptsRoot.column, head.entries ?? -1, head.bodySize ?? -1, Data(head.bytes),
-        Data(head.finalization),
+        head.height.column, head.hash.column, head.time.microseconds, head.roots.state.column,
+        head.roots.receipts.column, head.entries ?? -1, head.bodySize ?? -1,
+        head.roots.outbox.column, Data(head.bytes), Data(head.finalization),
       ])
   }
 
   /// Stores the state after the last header and makes the store valid: as one that had all blocks
-  /// and pruned them. `receiptsRoot` is that of the last block, `totals` are the chain's up to it.
+  /// and pruned them. `attested` is what a header attests of the last block, `totals` are the
+  /// chain's up to it.
   package func finishInstall(
-    _ snapshot: StoredSnapshot, receiptsRoot: Digest, totals: ChainTotals
+    _ snapshot: StoredSnapshot, attested: BlockRoots, totals: ChainTotals
   ) throws(StorageFailure) {
     try write("installing a snapshot") { db, tails in
       guard let walk = tails.incoming, let last = walk.last, last.height == snapshot.height else {
@@ -125,7 +130,7 @@ extension Store {
           "a snapshot of height \(snapshot.height) behind headers up to "
             + "\(tails.incoming?.last?.height ?? 0)")
       }
-      try Self.set((snapshot.stateRoot, receiptsRoot), of: snapshot.height, in: db)
+      try Self.set(attested, of: snapshot.height, in: db)
       try db.run(
         """
         UPDATE blocks SET total_entries = ?, total_readings = ?, last_trade = ?, last_line = ?
@@ -175,7 +180,7 @@ extension ChainWalk {
     let isEmpty = header.body == Digest.sha256([])
     let row = StoredHeader(
       height: header.height, hash: Digest.sha256(sent.bytes), bytes: sent.bytes,
-      finalization: sent.finalization, time: header.time, stateRoot: .zero, receiptsRoot: .zero,
+      finalization: sent.finalization, time: header.time, roots: .unknown,
       entries: isEmpty ? 0 : nil, bodySize: isEmpty ? 0 : nil)
     guard (try? step(to: row)) != nil, header.attested.height < header.height else {
       throw .other("the header that came for block \(next) does not continue the chain")

@@ -4,7 +4,8 @@ import GRDB
 extension Store {
   private static let intervalColumns = IntervalRecord.columns.joined(separator: ", ")
 
-  /// Totals of the closed intervals `from...through`, ascending, at most `limit`.
+  /// Totals of the final intervals `from...through`, ascending, at most `limit`. One that waits for
+  /// the result of its coupling round is not among them yet, though later ones may be.
   package func intervals(from: Interval, through: Interval, limit: Int) throws(StorageFailure)
     -> [IntervalRecord]
   {
@@ -20,7 +21,7 @@ extension Store {
     }
   }
 
-  /// Totals of the newest closed interval; nil before the first close.
+  /// Totals of the newest of the final intervals; nil before the first.
   package func latestInterval() throws(StorageFailure) -> IntervalRecord? {
     try read("reading interval totals") { db in
       try db.row(
@@ -30,8 +31,8 @@ extension Store {
   }
 
   /// What is now known of one meter (`meter` is its number) in the `limit` intervals from `from`
-  /// on, ascending: the figures of the closes, with the corrections since. Intervals that are not
-  /// closed, or in which the meter had no figure, are left out.
+  /// on, ascending: the figures of the closes, with the corrections since. Intervals whose close
+  /// has not begun, or in which the meter had no figure, are left out.
   package func figures(meter: UInt32, from: Interval, limit: Int) throws(StorageFailure)
     -> [MeteredInterval]
   {
@@ -42,7 +43,7 @@ extension Store {
       let last = overflow ? Int64.max : end
       var closes: [(interval: Interval, height: UInt64)] = []
       let rows = try db.rows(
-        "SELECT interval, height FROM intervals WHERE interval BETWEEN ? AND ? ORDER BY interval",
+        "SELECT interval, height FROM closes WHERE interval BETWEEN ? AND ? ORDER BY interval",
         [from.index, last])
       while let row = try rows.next() {
         closes.append((Interval(try row.integer(0)), try row.height(1)))

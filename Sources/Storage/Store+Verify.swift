@@ -36,19 +36,15 @@ extension Store {
     }
     // The genesis has no row; its root is what a replay starts from.
     guard attested.height > 0 else { return }
-    let roots: (Digest, Digest)
+    let roots: BlockRoots
     if let previous, previous.height == attested.height {
-      roots = (previous.stateRoot, previous.receiptsRoot)
+      roots = previous.roots
     } else {
-      let row = try db.row(
-        "SELECT state_root, receipts_root FROM blocks WHERE height = ?",
-        [attested.height.column])
-      guard let row else { throw StorageFailure.corrupt("no block \(attested.height)") }
-      roots = (try row.digest(0), try row.digest(1))
+      roots = try Self.roots(of: attested.height, in: db)
     }
     // Below the snapshot that the store began with, not every block's roots are known.
-    if roots == (.zero, .zero) { return }
-    guard roots == (attested.stateRoot, attested.receiptsRoot) else {
+    if roots == .unknown { return }
+    guard roots == BlockRoots(attested) else {
       throw StorageFailure.corrupt(
         "block \(height) attests other roots for block \(attested.height) than are stored")
     }

@@ -63,6 +63,7 @@ extension Intertie_V1_SubmitResult {
     order = receipt.order?.raw ?? 0
     filledWh = receipt.filled
     restingWh = receipt.resting
+    packet = receipt.packet ?? 0
     height = position?.height ?? 0
     index = position?.index ?? 0
     timeUs = time?.microseconds ?? 0
@@ -71,7 +72,7 @@ extension Intertie_V1_SubmitResult {
   package var receipt: Receipt {
     Receipt(
       rejection: rejection.domain, order: order == 0 ? nil : OrderID(order), filled: filledWh,
-      resting: restingWh)
+      resting: restingWh, packet: packet == 0 ? nil : packet)
   }
 
   /// Nil if it was refused before any block.
@@ -162,9 +163,29 @@ extension Intertie_V1_ProofResponse {
   }
 
   /// Nil if a hash has not 32 bytes.
-  package var merkleProof: MerkleProof? {
+  package var merkleProof: MerkleProof? { .init(leafIndex, of: leafCount, path) }
+}
+
+extension Intertie_V1_ReceiptProofResponse {
+  /// `inBlock` from the receipt up, `ofBlock` from its block.
+  package mutating func set(inBlock: MerkleProof, ofBlock: MerkleProof) {
+    leafIndex = inBlock.index
+    leafCount = inBlock.count
+    path = inBlock.path.map(\.data)
+    blockIndex = ofBlock.index
+    blockCount = ofBlock.count
+    blockPath = ofBlock.path.map(\.data)
+  }
+
+  /// Nil if a hash has not 32 bytes.
+  package var inBlock: MerkleProof? { .init(leafIndex, of: leafCount, path) }
+  package var ofBlock: MerkleProof? { .init(blockIndex, of: blockCount, blockPath) }
+}
+
+extension MerkleProof {
+  fileprivate init?(_ index: UInt64, of count: UInt64, _ path: [Data]) {
     let hashes = path.compactMap { Digest($0) }
     guard hashes.count == path.count else { return nil }
-    return MerkleProof(index: leafIndex, count: leafCount, path: hashes)
+    self.init(index: index, count: count, path: hashes)
   }
 }

@@ -26,6 +26,15 @@ extension WireCommand {
           $0.asset = Intertie_V1_Asset(asset)
           $0.amount = amount
         })
+    case .transferAbroad(let grid, let to, let asset, let amount, let deadline):
+      .transferAbroad(
+        .with {
+          $0.grid = grid.data
+          $0.to = to.data
+          $0.asset = Intertie_V1_Asset(asset)
+          $0.amount = amount
+          $0.deadline = deadline
+        })
     case .place(let request): .place(message(of: request))
     case .cancel(let order): .cancel(.with { $0.order = order.raw })
     case .replace(let order, let wattHours, let limit):
@@ -55,6 +64,7 @@ extension WireCommand {
     case .redeem(let amount): .redeem(.with { $0.amount = amount.raw })
     case .acceptValidators(let proposal):
       .acceptValidators(.with { $0.proposal = proposal.data })
+    case .backbone(let body): WireCommand.message(of: body)
     }
   }
 

@@ -31,6 +31,7 @@ package enum WireCommand {
       guard let asset = body.asset.domain else { throw .malformed }
       return .transfer(
         to: try key(body.to), asset: asset, amount: try value(body.amount, in: amounts))
+    case .transferAbroad(let body): return try transferAbroad(body)
     case .place(let body): return .place(try request(body))
     case .cancel(let body): return .cancel(try order(body.order))
     case .replace(let body):
@@ -57,18 +58,32 @@ package enum WireCommand {
       return .issue(to: try key(body.to), amount: Money(try value(body.amount, in: amounts)))
     case .redeem(let body):
       return .redeem(amount: Money(try value(body.amount, in: amounts)))
-    case .proposeValidators(let body): return .proposeValidators(try validators(body))
+    case .proposeValidators(let body): return .proposeValidators(try validators(body.validators))
     case .acceptValidators(let body):
       guard let proposal = Digest(body.proposal) else { throw .malformed }
       return .acceptValidators(proposal)
+    case .registerGrid, .putLine, .rateGrid, .grantTsl, .setWheelingFee, .issueMoney, .payOut,
+      .payGrid:
+      return .backbone(try backboneBody(body))
     }
+  }
+
+  private static func transferAbroad(_ body: Intertie_V1_TransferAbroad) throws(Rejection)
+    -> CommandBody
+  {
+    guard let grid = ChainID(body.grid), let asset = body.asset.domain, asset != .watt else {
+      throw .malformed
+    }
+    return .transferAbroad(
+      grid: grid, to: try key(body.to), asset: asset, amount: try value(body.amount, in: amounts),
+      deadline: body.deadline)
   }
 
   // MARK: Fields
 
   /// Sequences leave room for a next one, and fit the signed integers of databases.
   private static let sequences = 1...UInt64(Int64.max)
-  private static let amounts = 1...Limits.amount
+  static let amounts = 1...Limits.amount
   private static let quantities = 1...Limits.orderWattHours
   static let prices = 1...Limits.price
 
@@ -77,16 +92,14 @@ package enum WireCommand {
     return value
   }
 
-  private static func key(_ data: Data) throws(Rejection) -> PublicKey {
+  static func key(_ data: Data) throws(Rejection) -> PublicKey {
     guard let key = PublicKey(data) else { throw .malformed }
     return key
   }
 
-  private static func validators(_ body: Intertie_V1_ProposeValidators) throws(Rejection)
-    -> [PublicKey]
-  {
+  static func validators(_ list: [Data]) throws(Rejection) -> [PublicKey] {
     var keys: [PublicKey] = []
-    for data in body.validators { keys.append(try key(data)) }
+    for data in list { keys.append(try key(data)) }
     try ValidatorSet.validate(keys)
     return keys
   }

@@ -32,12 +32,22 @@ enum Files {
   }
 
   static func genesis(_ path: String) throws -> Genesis {
-    let data = try read(path, what: "genesis file")
-    let genesis: Genesis
-    do { genesis = try JSONDecoder().decode(Genesis.self, from: data) } catch {
-      throw CommandFailure("\(path) is not a genesis file: \(explain(error))")
+    try chainGenesis(path, "genesis file") { $0.faults }
+  }
+
+  static func backboneGenesis(_ path: String) throws -> BackboneGenesis {
+    try chainGenesis(path, "genesis file of a backbone") { $0.faults }
+  }
+
+  private static func chainGenesis<Value: Decodable>(
+    _ path: String, _ what: String, faults: (Value) -> [String]
+  ) throws -> Value {
+    let data = try read(path, what: what)
+    let genesis: Value
+    do { genesis = try JSONDecoder().decode(Value.self, from: data) } catch {
+      throw CommandFailure("\(path) is not a \(what): \(explain(error))")
     }
-    let faults = genesis.faults
+    let faults = faults(genesis)
     guard faults.isEmpty else {
       throw CommandFailure("\(path) is not valid:\n  " + faults.joined(separator: "\n  "))
     }

@@ -16,7 +16,8 @@ struct Intertie: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       KeysCommand.self, GenesisCommand.self, NodeCommand.self, WalletCommand.self,
-      StatusCommand.self, ValidatorsCommand.self, AuditCommand.self, DemoCommand.self,
+      StatusCommand.self, ValidatorsCommand.self, BackboneCommand.self, AuditCommand.self,
+      VerifyCommand.self, DemoCommand.self,
     ])
 }
 

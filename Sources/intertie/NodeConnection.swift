@@ -102,6 +102,7 @@ struct NodeConnection: Sendable {
   let market: Intertie_V1_Market.Client<Transport>
   let ledger: Intertie_V1_Ledger.Client<Transport>
   let status: Intertie_V1_Status.Client<Transport>
+  let backbone: Intertie_V1_Backbone.Client<Transport>
 
   /// Unary calls give up after this time.
   static let options: CallOptions = {
@@ -115,6 +116,7 @@ struct NodeConnection: Sendable {
     market = .init(wrapping: client)
     ledger = .init(wrapping: client)
     status = .init(wrapping: client)
+    backbone = .init(wrapping: client)
   }
 
   func currentStatus() async throws -> Intertie_V1_StatusResponse {
@@ -123,11 +125,22 @@ struct NodeConnection: Sendable {
 
   /// The validators of every epoch so far, proven from those of the genesis.
   func proven(_ start: ProvenValidators?) async throws -> ProvenValidators? {
-    guard let start else { return nil }
-    return try await status.epochs(.init(), options: Self.options) { response in
-      var proven = start
-      for try await change in response.messages { try proven.advance(change) }
-      return proven
+    guard var proven = start else { return nil }
+    for change in try await epochChanges() { try proven.advance(change) }
+    return proven
+  }
+
+  /// How each epoch began, as the node tells it.
+  func epochChanges() async throws -> [Intertie_V1_EpochChange] {
+    try await status.epochs(.init(), options: Self.options) { response in
+      var changes: [Intertie_V1_EpochChange] = []
+      for try await change in response.messages {
+        guard changes.count < Limits.epochChanges else {
+          throw CommandFailure("the node tells of more epochs than a chain may have")
+        }
+        changes.append(change)
+      }
+      return changes
     }
   }
 
@@ -146,21 +159,34 @@ struct NodeConnection: Sendable {
     do { next = try await account(key.publicKey).nextSequence } catch let error as RPCError
       where error.code == .notFound
     { next = 1 }
-    // Two minutes of wall-clock time, however fast the chain's runs.
-    let expires = Timestamp(microseconds: status.chainTimeUs + 120_000_000 * status.rate)
-    return try await submit(bodies, key: key, chain: chain, sequence: next, expires: expires)
+    return try await submit(
+      bodies, key: key, chain: chain, sequence: next, expires: Self.expiry(status))
+  }
+
+  /// Two minutes of wall-clock time from now, however fast the chain's runs.
+  static func expiry(_ status: Intertie_V1_StatusResponse) -> Timestamp {
+    Timestamp(microseconds: status.chainTimeUs + 120_000_000 * status.rate)
+  }
+
+  /// Signed, with sequences from `sequence` on.
+  static func request(
+    _ bodies: [CommandBody], key: SigningKey, chain: ChainID, sequence: UInt64, expires: Timestamp
+  ) -> Intertie_V1_SubmitRequest {
+    .with {
+      $0.commands = bodies.enumerated().map { offset, body in
+        let command = Command(
+          chain: chain, signer: key.publicKey, sequence: sequence + UInt64(offset),
+          expires: expires, body: body)
+        return Intertie_V1_SignedCommand(command, key: key)
+      }
+    }
   }
 
   func submit(
     _ bodies: [CommandBody], key: SigningKey, chain: ChainID, sequence: UInt64, expires: Timestamp
   ) async throws -> [Intertie_V1_SubmitResult] {
-    var request = Intertie_V1_SubmitRequest()
-    for (offset, body) in bodies.enumerated() {
-      let command = Command(
-        chain: chain, signer: key.publicKey, sequence: sequence + UInt64(offset),
-        expires: expires, body: body)
-      request.commands.append(Intertie_V1_SignedCommand(command, key: key))
-    }
+    let request = Self.request(
+      bodies, key: key, chain: chain, sequence: sequence, expires: expires)
     do { return try await ledger.submit(request, options: Self.options).results } catch let error
       as RPCError
       where [.unavailable, .deadlineExceeded, .cancelled].contains(error.code)

@@ -21,7 +21,8 @@ private enum Sample {
       rejection: random.below(2) == 0
         ? nil : Rejection.allCases[random.below(Rejection.allCases.count)],
       order: random.below(2) == 0 ? nil : OrderID(random.next() | 1),
-      filled: random.int(.min ... .max), resting: random.int(.min ... .max))
+      filled: random.int(.min ... .max), resting: random.int(.min ... .max),
+      packet: random.below(2) == 0 ? nil : random.next() | 1)
   }
 
   static func tariff(_ random: inout SplitMix64) -> Tariff {
@@ -236,12 +237,14 @@ private enum Decoding: CaseIterable, Sendable {
     #expect(try BlockBody.split([]).isEmpty)
     #expect(try BlockBody.split(entry(1, payload: Limits.readingBytes)).count == 1)
     #expect(try BlockBody.split(entry(2, payload: Limits.commandBytes)).count == 1)
+    #expect(try BlockBody.split(entry(3, payload: Limits.deliveryBytes)).count == 1)
     var many: [UInt8] = []
     for _ in 0..<Limits.blockEntries { many += entry(1, payload: 0) }
     #expect(try BlockBody.split(many).count == Limits.blockEntries)
     for bad in [
       entry(1, payload: Limits.readingBytes + 1), entry(2, payload: Limits.commandBytes + 1),
-      entry(0, payload: 1), entry(3, payload: 1), many + entry(1, payload: 0),
+      entry(0, payload: 1), entry(4, payload: 1),
+      entry(3, payload: Limits.deliveryBytes + 1), many + entry(1, payload: 0),
       Array(repeating: 0, count: Limits.blockBytes + 1),
     ] {
       #expect(throws: Rejection.malformed) { try BlockBody.split(bad) }
@@ -252,11 +255,12 @@ private enum Decoding: CaseIterable, Sendable {
   }
 
   @Test func aReceiptLeafIsItsDocumentedBytes() {
-    let receipt = Receipt(rejection: .arrears, order: OrderID(5), filled: 6, resting: 7)
+    let receipt = Receipt(
+      rejection: .arrears, order: OrderID(5), filled: 6, resting: 7, packet: 8)
     let digest = Digest.sha256([9])
     let data: [UInt8] =
       [0, 0, 0, 3] + digest.array + [11] + [0, 0, 0, 0, 0, 0, 0, 5] + [0, 0, 0, 0, 0, 0, 0, 6]
-      + [0, 0, 0, 0, 0, 0, 0, 7]
+      + [0, 0, 0, 0, 0, 0, 0, 7] + [0, 0, 0, 0, 0, 0, 0, 8]
     #expect(receipt.leaf(at: 3, of: digest) == Digest.sha256([0] + data))
     #expect(Receipt.rejected(.arrears).rejection == .arrears)
     #expect(Receipt.applied.rejection == nil)
@@ -265,7 +269,7 @@ private enum Decoding: CaseIterable, Sendable {
   /// Reasons are on the wire and in hashes.
   @Test func reasonsNeverChange() {
     #expect(Rejection.allCases.map(\.rawValue) == Array(1...19))
-    let receipt: [UInt8] = [20] + Array(repeating: 0, count: 24)
+    let receipt: [UInt8] = [20] + Array(repeating: 0, count: Receipt.encodedSize - 1)
     var reader = CanonicalReader(receipt)
     #expect(throws: Rejection.malformed) { try Receipt(from: &reader) }
   }

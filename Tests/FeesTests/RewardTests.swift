@@ -108,4 +108,31 @@ import Testing
     _ = try core.reward(clean: Energy(.min))
     #expect(throws: InvariantViolation.self) { try core.reward(clean: Energy(-1)) }
   }
+
+  /// A grid with a backbone counts; what the backbone sends for it is split as its own would be.
+  @Test func countedHereRewardedElsewhere() throws {
+    var counting = core()
+    var rewarding = core()
+    for stored in [500, -700, 100, 163, -5, 900, 0] as [Int64] {
+      let before = counting.cleanStored
+      try counting.countClean(Energy(stored))
+      let amount = RewardSchedule.reward(before: before, after: counting.cleanStored)
+      #expect(try counting.share(amount) == rewarding.reward(clean: Energy(stored)))
+      #expect(counting.cleanStored == rewarding.cleanStored)
+      #expect(counting.cleanOwed == rewarding.cleanOwed)
+    }
+    #expect(counting.cleanStored == Energy(958))
+    #expect(throws: InvariantViolation.self) { try counting.countClean(.max) }
+  }
+
+  @Test func sharesAreByCapacity() throws {
+    #expect(try core().share(RewardTokens(10)) == shares([(0, 1), (5, 7), (6, 2)]))
+    #expect(try core(storage: []).share(RewardTokens(10)) == shares([(0, 10)]))
+    #expect(try core().share(.zero).isEmpty)
+    for bad in [RewardTokens(-1), RewardTokens(31_999_969_482_422), .max] {
+      #expect(throws: InvariantViolation.self) { try core().share(bad) }
+    }
+    let all = try core().share(RewardTokens(31_999_969_482_421)).reduce(0) { $0 + $1.amount }
+    #expect(all == 31_999_969_482_421)
+  }
 }

@@ -101,6 +101,7 @@ private enum Sample {
     .redeem(amount: Money(1)),
     .proposeValidators([key, PublicKey(chain.bytes)]),
     .acceptValidators(chain),
+    .transferAbroad(grid: chain, to: key, asset: .tsl, amount: 1, deadline: 900),
   ].map {
     Command(
       chain: chain, signer: key, sequence: 1, expires: Timestamp(seconds: 1_492_000_000), body: $0)
@@ -146,6 +147,7 @@ private enum Sample {
 
   static let receipts = [
     Receipt.applied, .rejected(.tooLate), Receipt(order: OrderID(4), filled: 10, resting: 90),
+    Receipt(packet: 3),
   ].map { receipt in written { receipt.encode(into: &$0) } }
 
   /// What a validator signs: kind, epoch, view, view of the parent, hash.

@@ -30,6 +30,8 @@ struct NaiveLedger {
   var keys: [AccountID] = []
   var members: Set<AccountID> = []
   var used: [AccountID: Set<UInt64>] = [:]
+  /// Packets that this block can still send.
+  var room = 0
 
   var utility: AccountID { genesis.roles.utility }
   var fund: AccountID { SystemAccount.educationFund.id }
@@ -202,11 +204,14 @@ extension NaiveLedger {
       admit(id)
       return 0
     case .issue(let to, let amount):
-      guard signer == genesis.roles.gateway else { throw .wrongRole }
+      guard signer == genesis.roles.gateway, !hasBackbone else { throw .wrongRole }
       open(to)
       credit(amount.raw, from: .outside(.gateway), to: to)
       return 0
+    case .transferAbroad(_, _, let asset, let amount, _):
+      return try send(asset, amount, signer)
     case .redeem(let amount):
+      if hasBackbone { return try send(.money, amount.raw, signer) }
       guard sum(signer, .free) >= amount.raw else { throw .insufficientFunds }
       move(.free, amount.raw, .account(signer), .outside(.gateway))
       return 0

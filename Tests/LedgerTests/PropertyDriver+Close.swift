@@ -164,12 +164,17 @@ extension PropertyDriver {
 
   private mutating func reward() throws {
     var shares: [TokenShare] = []
+    let source: Counter = naive.hasBackbone ? .travelledRewards : .rewards
     for position in naive.keys.indices where random.chance(20) {
-      let amount = random.int(0...900)
+      let amount = random.int(naive.hasBackbone ? 1...900 : 0...900)
       shares.append(TokenShare(account: AccountIndex(position), amount: amount))
-      naive.move(.ect, amount, .outside(.rewards), .account(naive.keys[position]))
+      naive.move(.ect, amount, .outside(source), .account(naive.keys[position]))
     }
-    try ledger.reward(shares, interval: ledger.interval)
+    if naive.hasBackbone {
+      try ledger.receive([.reward(shares, interval: ledger.interval, entry: nil)])
+    } else {
+      try ledger.reward(shares, interval: ledger.interval)
+    }
   }
 
   // MARK: Comparison

@@ -17,16 +17,23 @@ struct PropertyDriver {
   var kinds: Set<HistoryKind> = []
   /// What the network fund got from trades, which has no lines.
   var fees: Int64 = 0
+  /// What was sent abroad, or withdrawn, and may still come back.
+  var underWay: [Departure] = []
+  var sent: UInt64 = 0
 
   init(seed: UInt64) throws {
     self.seed = seed
     random = SplitMix64(seed: seed)
     let isPoor = random.chance(50)
-    genesis = World.genesis(
-      members: 6, money: isPoor ? 20_000 : 2_000_000, tsl: random.int(0...3000),
-      utilityMoney: random.chance(50) ? 0 : 500_000,
-      feePermille: random.int(0...20), areMembers: random.chance(50),
-      educationFund: random.int(0...4_000), grant: 1_000)
+    let isDependent = random.chance(40)
+    genesis =
+      isDependent
+      ? World.dependent(grant: 1_000, feePermille: random.int(0...20))
+      : World.genesis(
+        members: 6, money: isPoor ? 20_000 : 2_000_000, tsl: random.int(0...3000),
+        utilityMoney: random.chance(50) ? 0 : 500_000,
+        feePermille: random.int(0...20), areMembers: random.chance(50),
+        educationFund: random.int(0...4_000), grant: 1_000)
     ledger = try World.ledger(genesis)
     naive = NaiveLedger(genesis, maximumHeld: World.maximumHeld)
     for position in 0..<ledger.accountCount {
@@ -36,10 +43,12 @@ struct PropertyDriver {
       ]
     }
     try compare("genesis")
+    if isDependent { try opening() }
   }
 
   mutating func run(steps: Int) throws {
     for step in 0..<steps {
+      if naive.hasBackbone, random.chance(20) { try arrivals("arrivals \(step)") }
       switch random.int(0...9) {
       case 0...4: try block("block \(step)")
       case 5...6: try trades(covering: [:], "trades \(step)")
@@ -58,7 +67,7 @@ struct PropertyDriver {
 
   private mutating func anyBody(_ signer: AccountID) -> CommandBody {
     let limit = random.int(1...400_000)
-    switch random.int(0...10) {
+    switch random.int(0...11) {
     case 0...4:
       let asset = Asset.allCases[Int(random.int(0...3))]
       let amount = random.int(1...(asset == .watt ? 900_000 : asset == .money ? 30_000 : 500))
@@ -69,6 +78,9 @@ struct PropertyDriver {
     case 6: return World.sell(random.int(1...200), at: limit)
     case 7: return .replace(OrderID(1), wattHours: random.int(1...200), limit: Price(limit))
     case 8: return .redeem(amount: Money(random.int(1...50_000)))
+    case 11:
+      let asset = Asset.allCases[Int(random.int(1...3))]
+      return World.abroad(asset, random.int(1...(asset == .money ? 30_000 : 500)))
     case 9:
       if random.chance(50) { return .acceptValidators(Digest.sha256([UInt8(limit & 1)])) }
       let first = UInt64(random.int(206...208))
@@ -97,7 +109,8 @@ struct PropertyDriver {
   private mutating func block(_ label: String) throws {
     let commands = (0..<Int(random.int(0...8))).map { (entry: $0 + 3, command: anyCommand()) }
     let watt = Dictionary(uniqueKeysWithValues: naive.keys.map { ($0, naive.sum($0, .watt)) })
-    let outcome = ledger.hold(commands, time: World.now)
+    let room = naive.hasBackbone ? LaneRoom(next: sent + 1, packets: naive.drawRoom(&random)) : nil
+    let outcome = ledger.hold(commands, time: World.now, room: room)
     var receipts: [PlacedReceipt] = []
     var held: [Int64] = []
     var validators: [ValidatorInstruction] = []
@@ -109,11 +122,18 @@ struct PropertyDriver {
         validators.append(.propose(entry: entry, keys))
       case (nil, .acceptValidators(let proposal)):
         validators.append(.accept(entry: entry, signer: command.signer, proposal: proposal))
+      case (nil, .transferAbroad),
+        (nil, .redeem) where naive.hasBackbone:
+        sent += 1
+        receipts.append(PlacedReceipt(entry, Receipt(packet: sent)))
       default: receipts.append(PlacedReceipt(entry, Receipt(rejection: rejection)))
       }
     }
     #expect(outcome.validators == validators, "seed \(seed), \(label)")
     #expect(outcome.receipts == receipts, "seed \(seed), \(label)")
+    let packets = outcome.departures.map { PlacedReceipt($0.entry, Receipt(packet: $0.sequence)) }
+    #expect(packets == receipts.filter { $0.receipt.packet != nil }, "seed \(seed), \(label)")
+    underWay += outcome.departures
     let instructed = outcome.book.map { instruction -> Int64 in
       switch instruction {
       case .place(_, _, _, let held), .replace(_, _, _, _, _, let held): held.raw

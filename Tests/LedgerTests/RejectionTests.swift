@@ -48,6 +48,7 @@ struct RejectionTests {
     .publishTariff(Tariff(retail: Price(2), feedIn: Price(1), intervalsPerDay: 95)),
     .issue(to: World.key(1), amount: Money(0)), .redeem(amount: Money(-1)),
     .redeem(amount: Money(Limits.amount + 1)),
+    World.abroad(.money, 0), World.abroad(.tsl, Limits.amount + 1), World.abroad(.watt, 1),
     .proposeValidators([]), .proposeValidators([World.key(1), World.key(1)]),
     .proposeValidators([World.key(1), PublicKey(.zero)]),
     .proposeValidators((0...UInt64(Limits.validators)).map { World.key($0) }),

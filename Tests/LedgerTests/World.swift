@@ -19,7 +19,8 @@ enum World {
   static func genesis(
     members: UInt64 = 4, money: Int64 = 1_000_000, tsl: Int64 = 5_000_000,
     utilityMoney: Int64 = 0, feePermille: Int64 = 0, areMembers: Bool = false,
-    educationFund: Int64 = 1_000_000_000, grant: Int64 = 1_000_000
+    educationFund: Int64 = 1_000_000_000, grant: Int64 = 1_000_000,
+    backbone: BackboneGenesis? = nil
   ) -> Genesis {
     var parameters = Parameters()
     parameters.makerFeePermille = feePermille
@@ -40,7 +41,26 @@ enum World {
         community: communityKey),
       validators: [key(999)],
       tariff: Tariff(retail: Price(300_000), feedIn: Price(100_000), intervalsPerDay: 96),
-      accounts: lines)
+      accounts: lines, backbone: backbone)
+  }
+
+  static let backbone = BackboneGenesis(
+    name: "between", calendar: Calendar(origin: 900_000, wallOrigin: 900_000),
+    roles: BackboneRoles(operator: key(901), oracle: key(902), gateway: key(903)),
+    validators: [key(999)])
+
+  /// A grid of that backbone, whose accounts begin with nothing.
+  static func dependent(grant: Int64 = 1_000_000, feePermille: Int64 = 0) -> Genesis {
+    genesis(
+      money: 0, tsl: 0, feePermille: feePermille, educationFund: 0, grant: grant,
+      backbone: backbone)
+  }
+
+  static let elsewhere = Digest.sha256([9])
+
+  /// To account 9 of another grid.
+  static func abroad(_ asset: Asset, _ amount: Int64, grid: ChainID = elsewhere) -> CommandBody {
+    .transferAbroad(grid: grid, to: key(9), asset: asset, amount: amount, deadline: 50)
   }
 
   static func ledger(

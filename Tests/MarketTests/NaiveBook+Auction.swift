@@ -42,19 +42,34 @@ extension NaiveBook {
     }
     outcome.clearingPrice = clear(reference.raw).map { Price($0) }
     (outcome.tradedSurplus, outcome.optimalSurplus) = surplus()
+    let automatic = orders.filter { $0.isAutomatic && $0.executable > 0 }
     finish(input, unit, &budgets, &outcome)
+    end(input, automatic, &budgets, &outcome)
+    let events = takeOutcome([])
+    outcome.trades = events.trades
+    outcome.releases = events.releases
+    return outcome
+  }
 
+  /// After the auction: expiry, wakes, and the bid in a coupling round.
+  private mutating func end(
+    _ input: AuctionInput, _ automatic: [Order], _ budgets: inout [Int64],
+    _ outcome: inout AuctionOutcome
+  ) {
     for order in orders.sorted(by: { $0.id < $1.id })
     where order.expires <= input.interval.index { end(order.id) }
     nextInterval = input.interval.index + 1
     bought = []
     sold = []
     runWakes()
+    if let bidder = input.bidder {
+      freeze(automatic)
+      for account in balances.indices {
+        budgets[account] -= frozenHold(account, automatic: true)
+      }
+      outcome.offer = offer(by: bidder)
+    }
     for budget in input.budgets { release(budget.account.int, budgets[budget.account.int]) }
-    let events = takeOutcome([])
-    outcome.trades = events.trades
-    outcome.releases = events.releases
-    return outcome
   }
 
   private mutating func placeAgents(_ input: AuctionInput, _ budgets: inout [Int64]) {
@@ -65,7 +80,7 @@ extension NaiveBook {
         quote(account, .sell, price.raw, excess, .agent, input, &budgets)
       }
       if let price = agent.buyPrice, book(account, .buy).isEmpty {
-        let gap = (agent.low.raw - balances[account]) / 1000
+        let gap = (agent.low.raw - balances[account] - committed(account)) / 1000
         quote(account, .buy, price.raw, gap, .agent, input, &budgets)
       }
     }
@@ -182,7 +197,9 @@ extension NaiveBook {
       let place = orders.firstIndex { $0.isSame(order) }!
       orders[place].executable -= wattHours
       orders[place].remaining -= wattHours
-      if orders[place].remaining == 0, !order.isAutomatic { orders.remove(at: place) }
+      if orders[place].remaining + orders[place].attached == 0, !order.isAutomatic {
+        orders.remove(at: place)
+      }
     }
     if !buy.isAutomatic { balances[buy.account] += wattHours * 1000 }
     balances[sell.account] -= wattHours * 1000

@@ -10,7 +10,10 @@ struct NaiveBook {
     var account: Int
     var side: Side
     var limit: Int64
+    /// Without what is in a coupling round.
     var remaining: Int64
+    /// What is in one and comes back.
+    var attached: Int64 = 0
     var executable: Int64 = 0
     var expires: Int64 = .max
     var origin = OrderOrigin.member
@@ -30,6 +33,8 @@ struct NaiveBook {
   var orders: [Order] = []
   var balances: [Int64]
   var reserved: [Int64]
+  /// What is in an open coupling round; see `NaiveBook+Round.swift`.
+  var frozen: [Frozen] = []
   var agents: [AgentSettings?]
   var nextID: UInt64 = 1
   var nextInterval: Int64 = 0
@@ -56,7 +61,8 @@ struct NaiveBook {
   func pool(_ account: Int, _ side: Side) -> Int64 {
     let energy =
       side == .sell
-      ? balances[account] - reserved[account] : maximumHeld - balances[account]
+      ? balances[account] - reserved[account]
+      : maximumHeld - balances[account] - committed(account)
     return energy > 0 ? energy / 1000 : 0
   }
 
@@ -119,7 +125,7 @@ struct NaiveBook {
         if metOwn {
           release(order.account, orders[place].remaining * hold(order))
           orders.remove(at: place)
-        } else if orders[place].remaining == 0 {
+        } else if orders[place].remaining + orders[place].attached == 0 {
           orders.remove(at: place)
         }
       }
@@ -164,7 +170,7 @@ struct NaiveBook {
       let place = orders.firstIndex { $0.id == maker.id && !$0.isAutomatic }!
       orders[place].executable -= quantity
       orders[place].remaining -= quantity
-      if orders[place].remaining == 0 { orders.remove(at: place) }
+      if orders[place].remaining + orders[place].attached == 0 { orders.remove(at: place) }
       let (buy, sell) = taker.side == .buy ? (taker, maker) : (maker, taker)
       balances[buy.account] += quantity * 1000
       balances[sell.account] -= quantity * 1000
@@ -284,11 +290,11 @@ struct NaiveBook {
   }
 
   mutating func cancel(_ account: Int, _ id: UInt64) -> Receipt {
-    guard orders.contains(where: { $0.id == id && $0.account == account }) else {
+    guard let order = orders.first(where: { $0.id == id && $0.account == account }) else {
       return .rejected(.unknownObject)
     }
     end(id)
-    return Receipt(order: OrderID(id))
+    return Receipt(order: OrderID(id), resting: order.attached)
   }
 
   mutating func replace(
@@ -302,6 +308,7 @@ struct NaiveBook {
     if limit == old.limit, wattHours <= old.remaining {
       orders[place].remaining = wattHours
       orders[place].executable = min(old.executable, wattHours)
+      orders[place].attached = 0
       release(account, (old.remaining - wattHours) * hold(old) + held)
       noteWake(account, old.side)
       return Receipt(order: OrderID(id), resting: wattHours)
@@ -311,6 +318,7 @@ struct NaiveBook {
     new.limit = limit
     new.remaining = wattHours
     new.executable = 0
+    new.attached = 0
     let available = old.remaining * hold(old) + held
     guard available >= hold(new) * wattHours else { return .rejected(.insufficientFunds) }
     let others = book(account, old.side).reduce(0) { $0 + $1.remaining } - old.remaining

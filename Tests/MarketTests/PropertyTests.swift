@@ -93,6 +93,15 @@ private struct Script {
     return .place(entry: entry, account: account, request, held: held)
   }
 
+  /// A result that what is frozen can make up; nil now and then.
+  mutating func fill(of book: NaiveBook) -> RoundFill? {
+    guard random.chance(80) else { return nil }
+    let price = price()
+    return RoundFill(
+      price: Price(price), bought: random.int(0...book.acceptable(price, .buy)),
+      sold: random.int(0...book.acceptable(price, .sell)), money: .zero)
+  }
+
   /// A close; overflows lie within the balances `held` that the book has before it.
   mutating func close(_ interval: Int64, held: (AccountIndex) -> Energy) -> AuctionInput {
     let feedIn = price()
@@ -164,7 +173,34 @@ private struct Pair {
     #expect(outcome.unsoldOverflows == expected.unsoldOverflows, comment)
     #expect(outcome.tradedSurplus == expected.tradedSurplus, comment)
     #expect(outcome.optimalSurplus == expected.optimalSurplus, comment)
+    #expect(outcome.offer == expected.offer, comment)
     try settle(outcome.trades, outcome.releases, comment)
+  }
+
+  mutating func settleRound(
+    _ interval: Int64, _ fill: RoundFill?, _ comment: Comment
+  ) throws {
+    let result = try book.settleRound(Interval(interval), fill)
+    let expected = naive.settleRound(fill)
+    #expect(result.trades == expected.trades, comment)
+    #expect(sums(result.releases) == sums(expected.releases), comment)
+    #expect(result.returned == expected.returned, comment)
+    #expect(result.woken.trades == expected.woken.trades, comment)
+    #expect(sums(result.woken.releases) == sums(expected.woken.releases), comment)
+    for trade in result.trades {
+      held[trade.account.raw, default: 0] -= trade.released.raw
+    }
+    for (account, amount) in sums(result.releases) { held[account, default: 0] -= amount }
+    try settle(result.woken.trades, result.woken.releases, comment)
+  }
+
+  mutating func restart(_ script: Script, _ comment: Comment) throws {
+    let chunks = book.chunks()
+    book = try BookCore(
+      calendar: testCalendar, parameters: script.parameters,
+      maximumHeld: Energy(script.maximumHeld), community: AccountIndex(script.community),
+      chunks: chunks)
+    #expect(book.chunks() == chunks, comment)
   }
 
   /// Books the money and compares everything that can be seen.
@@ -181,7 +217,10 @@ private struct Pair {
       #expect(book.energy(of: index).raw == naive.balances[account], comment)
       let own = naive.orders.filter { $0.account == account }.sorted { $0.id < $1.id }
       #expect(book.openOrders(of: index).map(Seen.init) == own.map(Seen.init), comment)
-      let needed = own.reduce(0) { $0 + naive.hold($1) * $1.remaining }
+      let needed =
+        own.reduce(0) { $0 + naive.hold($1) * $1.remaining }
+        + naive.frozenHold(account, automatic: false)
+        + naive.frozenHold(account, automatic: true)
       #expect(held[index.raw, default: 0] == needed, comment)
     }
     let depth = book.depth(levels: Limits.bookLevels)
@@ -199,6 +238,7 @@ private struct Seen: Equatable {
   var limit: Int64
   var remaining: Int64
   var executable: Int64
+  var frozen: Int64
   var timeInForce: TimeInForce
   var origin: OrderOrigin
 
@@ -208,6 +248,7 @@ private struct Seen: Equatable {
     limit = order.limit.raw
     remaining = order.remaining
     executable = order.executable
+    frozen = order.frozen
     timeInForce = order.timeInForce
     origin = order.origin
   }
@@ -216,8 +257,9 @@ private struct Seen: Equatable {
     id = order.id
     side = order.side
     limit = order.limit
-    remaining = order.remaining
+    remaining = order.remaining + order.attached
     executable = order.executable
+    frozen = order.attached
     timeInForce =
       order.expires == .max ? .goodTillCancelled : .goodTillInterval(Interval(order.expires))
     origin = order.origin
@@ -230,7 +272,7 @@ extension NaiveBook {
     return prices.sorted { side == .buy ? $0 > $1 : $0 < $1 }.map { price in
       let level = orders.filter { $0.side == side && $0.limit == price }
       return DepthLevel(
-        price: Price(price), wattHours: level.reduce(0) { $0 + $1.remaining },
+        price: Price(price), wattHours: level.reduce(0) { $0 + $1.remaining + $1.attached },
         executable: level.reduce(0) { $0 + $1.executable }, orders: level.count)
     }
   }
@@ -253,6 +295,34 @@ extension NaiveBook {
         let block = try script.instructions(interval)
         try pair.match(block, script.energy(), comment)
       }
+    }
+  }
+
+  /// The same with coupling rounds: a close bids when no round is open, and the result comes after
+  /// none, some or many steps and closes, with quantities that the bid can make up. The book goes
+  /// through a snapshot now and then.
+  @Test(arguments: 1...300) func sameAsNaiveBookInRounds(seed: Int) throws {
+    var script = Script(seed: UInt64(seed) &+ 2_000_000)
+    var pair = Pair(script)
+    var interval: Int64 = 0
+    var open: Int64?
+    for step in 0..<60 {
+      let comment: Comment = "seed \(seed), step \(step)"
+      if let round = open, script.random.chance(20) {
+        try pair.settleRound(round, script.fill(of: pair.naive), comment)
+        open = nil
+      } else if script.random.chance(25) {
+        let book = pair.book
+        var input = script.close(interval) { book.energy(of: $0) }
+        if open == nil { input.bidder = gridID(1) }
+        try pair.auction(input, comment)
+        if open == nil, !pair.naive.frozen.isEmpty { open = interval }
+        interval += 1
+      } else {
+        let block = try script.instructions(interval)
+        try pair.match(block, script.energy(), comment)
+      }
+      if script.random.chance(10) { try pair.restart(script, comment) }
     }
   }
 

@@ -28,7 +28,8 @@ import Wire
 
   /// Starts validator 0 from its store as a node does, and hands it the votes of its peers.
   private func receive(_ votes: [Vote], _ test: TestGrid, _ store: Store) async throws {
-    let recovered = try await Recovery.recover(store, genesis: test.genesis)
+    let recovered: RecoveredState<BarePipeline> = try await Recovery.recover(
+      store, genesis: test.genesis)
     let registry = recovered.pipeline.registry
     var replica = Replica(
       core: ConsensusCore(

@@ -27,7 +27,7 @@ func testKeys(_ count: Int, from first: UInt8) -> [SigningKey] {
     _ test: TestGrid, _ sources: [SnapshotSource], store name: String = "joined.sqlite"
   ) async throws -> (Store, JoinReport) {
     let store = try Store(path: test.folder + "/" + name, chain: test.genesis.chainID)
-    var join = SnapshotJoin(store: store, genesis: test.genesis)
+    var join = SnapshotJoin<BarePipeline>(store: store, genesis: test.genesis)
     return (store, try await join.run(sources))
   }
 
@@ -114,7 +114,8 @@ func testKeys(_ count: Int, from first: UInt8) -> [SigningKey] {
     let (store, report) = try await Self.join(test, [source])
     #expect(report == JoinReport())
     #expect(store.latestHeight == 0)
-    var join = SnapshotJoin(store: store, genesis: test.genesis, joinBlocks: offer.height)
+    var join = SnapshotJoin<BarePipeline>(
+      store: store, genesis: test.genesis, joinBlocks: offer.height)
     let joined = try await join.run([source])
     #expect(joined.height == offer.height)
     // A store with blocks takes none.
@@ -163,7 +164,7 @@ func testKeys(_ count: Int, from first: UInt8) -> [SigningKey] {
     let genesis = test.genesis
     let task = Task {
       defer { ask.finish() }
-      var join = SnapshotJoin(store: store, genesis: genesis)
+      var join = SnapshotJoin<BarePipeline>(store: store, genesis: genesis)
       return try await join.run([slow])
     }
     for await _ in asked { break }

@@ -46,9 +46,8 @@ where Meter == MeterActor, Book == BookActor, Books == LedgerActor, Fee == FeeAc
   /// The same state in actors.
   init(over bare: BarePipeline) {
     self.init(
-      calendar: bare.calendar, meter: MeterActor(bare.meter), book: BookActor(bare.book),
-      ledger: LedgerActor(bare.ledger), fee: FeeActor(bare.fee), registry: bare.registry,
-      nextClose: bare.nextClose, checkpoint: bare.checkpoint, sinceClose: bare.sinceClose)
+      bare, meter: MeterActor(bare.meter), book: BookActor(bare.book),
+      ledger: LedgerActor(bare.ledger), fee: FeeActor(bare.fee))
   }
 }
 

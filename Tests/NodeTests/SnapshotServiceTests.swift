@@ -75,7 +75,7 @@ import Testing
         ExecutedBlock(
           height: height, hash: header.hash, header: header.encoded, body: [],
           finalization: (0..<size).map { UInt8(truncatingIfNeeded: $0 / 7) },
-          time: header.time, stateRoot: .zero, receiptsRoot: .zero))
+          time: header.time, roots: .unknown))
     }
     let chunks = [0, 1, 262_144, 1_000_001].map { size in
       StateChunk(

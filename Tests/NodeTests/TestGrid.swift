@@ -107,7 +107,7 @@ struct TestGrid {
       }
       try await group.waitForAll()
     }
-    try grid.store.close()
+    try grid.close()
   }
 }
 

@@ -6,6 +6,8 @@ package struct NodeFolder: Sendable {
   package let path: String
   /// Whether the node has others to talk to, listed in `peers`.
   package let hasPeers: Bool
+  /// Whether it keeps a backbone's chain, too, whose other nodes are listed in `backbonePeers`.
+  package let hasBackbone: Bool
 
   package var genesis: String { path + "/genesis.json" }
   package var data: String { path + "/data" }
@@ -13,6 +15,8 @@ package struct NodeFolder: Sendable {
   package var port: String { path + "/port" }
   package var peerPort: String { path + "/peer-port" }
   package var peers: String { path + "/peers" }
+  package var backbonePort: String { path + "/backbone-port" }
+  package var backbonePeers: String { path + "/backbone-peers" }
   package var log: String { path + "/log" }
   package var database: String { data + "/chain.sqlite" }
   package var certificate: String { data + "/tls-certificate.pem" }
@@ -38,6 +42,7 @@ package struct NodeFolder: Sendable {
   package init(genesis: Genesis, at path: String, key: SigningKey, hasPeers: Bool) throws {
     self.path = path
     self.hasPeers = hasPeers
+    hasBackbone = genesis.backbone != nil
     try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
     try JSONEncoder().encode(genesis).write(to: URL(fileURLWithPath: self.genesis))
     try Self.save(key, at: self.key)
@@ -51,9 +56,14 @@ package struct NodeFolder: Sendable {
   }
 
   /// What the node finds as its peers file, from one moment to the next.
-  package func write(peers lines: [String]) throws {
+  package func write(peers lines: [String]) throws { try write(lines, to: peers) }
+
+  /// The same of the backbone's nodes.
+  package func write(backbonePeers lines: [String]) throws { try write(lines, to: backbonePeers) }
+
+  private func write(_ lines: [String], to path: String) throws {
     try Data((lines.joined(separator: "\n") + "\n").utf8).write(
-      to: URL(fileURLWithPath: peers), options: .atomic)
+      to: URL(fileURLWithPath: path), options: .atomic)
   }
 
   /// The disk is lost: nothing is left of the chain, of votes, of certificates.

@@ -11,6 +11,7 @@ package struct Services: Sendable {
   package let market: Intertie_V1_Market.Client<Transport>
   package let ledger: Intertie_V1_Ledger.Client<Transport>
   package let status: Intertie_V1_Status.Client<Transport>
+  package let backbone: Intertie_V1_Backbone.Client<Transport>
   /// With the time after which a unary call gives up.
   package let options: CallOptions
 
@@ -19,6 +20,7 @@ package struct Services: Sendable {
     market = .init(wrapping: client)
     ledger = .init(wrapping: client)
     status = .init(wrapping: client)
+    backbone = .init(wrapping: client)
     var options = CallOptions.defaults
     options.timeout = .seconds(patience)
     self.options = options

@@ -18,24 +18,14 @@ package final class NodeProcess: @unchecked Sendable {
   /// than `intertie` that takes the same arguments.
   package init(_ folder: NodeFolder, fileBlocks: Int? = nil, program: String? = nil) throws {
     self.folder = folder
-    for path in [folder.port, folder.peerPort] {
+    for path in [folder.port, folder.peerPort, folder.backbonePort] {
       try? FileManager.default.removeItem(atPath: path)
     }
     folder.turnLog()
     guard FileManager.default.createFile(atPath: folder.log, contents: nil),
       let log = FileHandle(forWritingAtPath: folder.log)
     else { throw Fault("cannot write \(folder.log)") }
-    var node = [
-      try program ?? Executable.path(), "node", "--genesis", folder.genesis, "--data", folder.data,
-      "--key",
-      folder.key, "--listen", "127.0.0.1:0", "--port-file", folder.port,
-    ]
-    if folder.hasPeers {
-      node += [
-        "--peer-listen", "127.0.0.1:0", "--peer-port-file", folder.peerPort, "--peers",
-        folder.peers,
-      ]
-    }
+    let node = [try program ?? Executable.path(), "node"] + Self.arguments(folder)
     let limit = fileBlocks.map { "trap '' XFSZ; ulimit -f \($0); " } ?? ""
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
     process.arguments = ["-c", limit + "exec \"$@\"", "bash"] + node
@@ -48,6 +38,26 @@ package final class NodeProcess: @unchecked Sendable {
     Reaper.shared.began(process.processIdentifier)
     // One that ended before it was told of as begun.
     if !process.isRunning { Reaper.shared.ended(process.processIdentifier) }
+  }
+
+  private static func arguments(_ folder: NodeFolder) -> [String] {
+    var node = [
+      "--genesis", folder.genesis, "--data", folder.data, "--key", folder.key, "--listen",
+      "127.0.0.1:0", "--port-file", folder.port,
+    ]
+    if folder.hasPeers {
+      node += [
+        "--peer-listen", "127.0.0.1:0", "--peer-port-file", folder.peerPort, "--peers",
+        folder.peers,
+      ]
+    }
+    if folder.hasBackbone {
+      node += [
+        "--backbone-listen", "127.0.0.1:0", "--backbone-port-file", folder.backbonePort,
+        "--backbone-peers", folder.backbonePeers,
+      ]
+    }
+    return node
   }
 
   deinit { signal(SIGKILL) }
@@ -67,6 +77,11 @@ package final class NodeProcess: @unchecked Sendable {
   /// Waits until the node listens for other nodes; its port.
   package func peerPort(within seconds: Double = 60) async throws -> Int {
     try await number(in: folder.peerPort, within: seconds)
+  }
+
+  /// Waits until the node listens for the backbone's other nodes; its port.
+  package func backbonePort(within seconds: Double = 60) async throws -> Int {
+    try await number(in: folder.backbonePort, within: seconds)
   }
 
   private func number(in file: String, within seconds: Double) async throws -> Int {

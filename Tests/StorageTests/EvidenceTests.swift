@@ -118,7 +118,7 @@ import Testing
       try store.commit(
         CommitBatch(
           snapshot: StoredSnapshot(
-            height: height, stateRoot: blocks[Int(height)].stateRoot,
+            height: height, stateRoot: blocks[Int(height)].roots.state,
             accountsRoot: Digest.sha256([UInt8(height)]), chunks: chunks)))
     }
     let manifests = try store.manifests()

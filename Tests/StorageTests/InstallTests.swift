@@ -19,7 +19,7 @@ import Testing
 
   private func snapshot(of block: ExecutedBlock) -> StoredSnapshot {
     StoredSnapshot(
-      height: block.height, stateRoot: block.stateRoot, accountsRoot: block.receiptsRoot,
+      height: block.height, stateRoot: block.roots.state, accountsRoot: block.roots.receipts,
       chunks: [StateChunk(name: "a", bytes: block.header), StateChunk(name: "b", bytes: [])])
   }
 
@@ -33,7 +33,7 @@ import Testing
     }
     let last = sample.blocks[height - 1]
     try store.finishInstall(
-      snapshot(of: last), receiptsRoot: last.receiptsRoot,
+      snapshot(of: last), attested: last.roots,
       totals: totals(sample.blocks[..<height]))
   }
 
@@ -74,7 +74,7 @@ import Testing
     // It prunes and goes on as any other.
     let block = sample.block(closes: 1)
     for store in [joined, full] {
-      let late = StoredSnapshot(height: 38, stateRoot: sample.blocks[37].stateRoot, chunks: [])
+      let late = StoredSnapshot(height: 38, stateRoot: sample.blocks[37].roots.state, chunks: [])
       try store.commit(CommitBatch(executed: [block], snapshot: late))
       #expect(try store.prune(below: 35) == 35, comment)
     }
@@ -122,7 +122,7 @@ import Testing
     for (block, head) in zip(sample.blocks, heads) {
       #expect(head.hash == block.hash && head.bytes == block.header, comment)
       #expect(head.finalization == block.finalization && head.time == block.time, comment)
-      #expect([block.stateRoot, .zero].contains(head.stateRoot), comment)
+      #expect([block.roots, .unknown].contains(head.roots), comment)
       let found = try #require(try joined.block(at: block.height))
       #expect(found.body == (block.body.isEmpty ? [] : nil), comment)
       #expect(try joined.receipts(at: block.height) == (block.body.isEmpty ? [] : nil), comment)
@@ -238,13 +238,13 @@ import Testing
     }
     #expect(throws: StorageFailure.other("a snapshot of height 12 behind headers up to 0")) {
       try store.finishInstall(
-        snapshot(of: sample.blocks[11]), receiptsRoot: .zero, totals: ChainTotals())
+        snapshot(of: sample.blocks[11]), attested: .unknown, totals: ChainTotals())
     }
     #expect(throws: StorageFailure.self) { try store.commit(CommitBatch(journalFloor: 4)) }
     try store.install(headers)
     let last = sample.blocks[11]
     try store.finishInstall(
-      snapshot(of: last), receiptsRoot: last.receiptsRoot, totals: totals(sample.blocks))
+      snapshot(of: last), attested: last.roots, totals: totals(sample.blocks))
     #expect(throws: StorageFailure.self) { try store.beginInstall() }
     #expect(try store.verifyChain()?.hash == last.hash)
   }

@@ -15,7 +15,7 @@ import Testing
     try StoreModel(blocks: sample.blocks).check(store, "no snapshot")
 
     let snapshot = StoredSnapshot(
-      height: 170, stateRoot: sample.blocks[169].stateRoot,
+      height: 170, stateRoot: sample.blocks[169].roots.state,
       chunks: [StateChunk(name: "s", bytes: [1])])
     try store.commit(CommitBatch(snapshot: snapshot))
     #expect(try store.prune(below: 150) == 150)
@@ -97,7 +97,7 @@ import Testing
     // In the block's own row, where hash, time (1,000,001 in three bytes) and state root follow
     // each other; the same root stands in a header that attests it.
     let block = sample.blocks[0]
-    let row = block.hash.array + [0x0f, 0x42, 0x41] + block.stateRoot.array
+    let row = block.hash.array + [0x0f, 0x42, 0x41] + block.roots.state.array
     let found = try failure(sample) { try $0.damage(row, at: row.count - 1) }
     guard case .corrupt(let reason) = found else {
       Issue.record("\(String(describing: found))")
@@ -135,7 +135,7 @@ import Testing
     case "attested height": header.attested.height = 6
     default:
       header.attested = Attestation(
-        height: 5, stateRoot: tip.receiptsRoot, receiptsRoot: tip.stateRoot, outboxRoot: .zero)
+        height: 5, stateRoot: tip.roots.receipts, receiptsRoot: tip.roots.state, outboxRoot: .zero)
     }
     block.header = header.encoded
     block.hash = header.hash
@@ -177,7 +177,7 @@ import Testing
     let (chain, block) = try small(folder)
     // Entries, total entries, readings, last trade and last line, behind the receipts root; an
     // empty body's size and the number of corrections, both zero, take no byte.
-    let row = block.receiptsRoot.array + [2, 2, 2, 2, 5]
+    let row = block.roots.receipts.array + [2, 2, 2, 2, 5]
     try folder.damage(row, at: row.count - 1)
     let failure = #expect(throws: StorageFailure.self) {
       try Store(path: folder.database, chain: chain)

@@ -23,6 +23,7 @@ import Testing
     let comment: Comment = "seed \(seed)"
     let folder = try TemporaryFolder()
     var sample = SampleChain(seed: seed)
+    sample.waitsForRounds = seed.isMultiple(of: 2)
     var store = try Store(path: folder.database, chain: sample.chain)
     var model = StoreModel(blocks: [])
     var snapshot: UInt64 = 0
@@ -51,6 +52,36 @@ import Testing
       model.blocks = sample.blocks
       try model.check(store, comment)
     }
+  }
+
+  /// The figures of a close are there at once; the interval's totals come with the block in which
+  /// it becomes final, be it after its successor, and the newest interval stays the newest.
+  @Test func anIntervalMayBecomeFinalAfterItsSuccessor() throws {
+    let folder = try TemporaryFolder()
+    var sample = SampleChain(seed: 9)
+    let store = try Store(path: folder.database, chain: sample.chain)
+    var first = sample.block(closes: 1)
+    let second = sample.block(closes: 1)
+    var third = sample.block()
+    var late = first.intervals[0]
+    late.height = third.height
+    first.intervals = []
+    third.intervals = [late]
+    let interval = late.interval
+    try store.commit(CommitBatch(executed: [first]))
+    #expect(try store.latestInterval() == nil)
+    let figure = try #require(first.figures.first { $0.interval == interval && $0.meter > 9 })
+    #expect(try store.figures(meter: figure.meter, from: interval, limit: 9) == [figure])
+    try store.commit(CommitBatch(executed: [second]))
+    #expect(
+      try store.intervals(from: interval, through: interval.next, limit: 9) == second.intervals)
+    try store.commit(CommitBatch(executed: [third]))
+    #expect(
+      try store.intervals(from: interval, through: interval.next, limit: 9)
+        == [late] + second.intervals)
+    #expect(try store.latestInterval() == second.intervals[0])
+    #expect(try store.counts().intervals == 2)
+    try StoreModel(blocks: [first, second, third]).check(store, "late")
   }
 
   @Test func totalsAreCounted() throws {

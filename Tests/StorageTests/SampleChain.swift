@@ -11,6 +11,9 @@ struct SampleChain {
   private(set) var blocks: [ExecutedBlock] = []
   private var random: SplitMix64
   private var nextInterval = Interval(2_000_000)
+  /// Whether intervals sometimes become final only after later ones.
+  var waitsForRounds = false
+  private var waiting: IntervalRecord?
   private var views: [UInt64] = [0]
 
   init(seed: UInt64) {
@@ -36,6 +39,11 @@ struct SampleChain {
     block.trades = (0..<number(0...trades)).map { _ in trade() }
     block.history = (0..<number(0...lines)).map { _ in line() }
     for _ in 0..<closes { close(into: &block) }
+    if var record = waiting, number(0...2) == 0 {
+      record.height = block.height
+      block.intervals.append(record)
+      waiting = nil
+    }
     blocks.append(block)
     return block
   }
@@ -50,14 +58,15 @@ struct SampleChain {
       parent: hash, time: Timestamp(microseconds: Int64(height) * 1_000_001),
       body: Digest.sha256(body),
       attested: Attestation(
-        height: attested, stateRoot: of?.stateRoot ?? .zero,
-        receiptsRoot: of?.receiptsRoot ?? .zero,
-        outboxRoot: .zero))
+        height: attested, stateRoot: of?.roots.state ?? .zero,
+        receiptsRoot: of?.roots.receipts ?? .zero, outboxRoot: of?.roots.outbox ?? .zero))
     views.append(view)
     return ExecutedBlock(
       height: height, hash: header.hash, header: header.encoded, body: body,
       finalization: bytes(number(0...200)), time: header.time,
-      stateRoot: Digest.sha256(bytes(8)), receiptsRoot: Digest.sha256(bytes(8)))
+      roots: BlockRoots(
+        state: Digest.sha256(bytes(8)), receipts: Digest.sha256(bytes(8)),
+        outbox: Digest.sha256(bytes(8))))
   }
 
   private mutating func receipt() -> Receipt {
@@ -65,7 +74,7 @@ struct SampleChain {
       ? .rejected(Rejection.allCases[number(0...Rejection.allCases.count - 1)])
       : Receipt(
         order: OrderID(UInt64(number(1...1000))), filled: Int64(number(0...9)),
-        resting: Int64(number(0...9)))
+        resting: Int64(number(0...9)), packet: number(0...3) == 0 ? .max : nil)
   }
 
   private mutating func trade() -> PricedTrade {
@@ -110,7 +119,16 @@ struct SampleChain {
     record.optimalSurplus = Int128(number(0...99)) << 64 | Int128(UInt64.max)
     record.isUtilityAvailable = number(0...3) > 0
     record.late = number(0...9)
-    block.intervals.append(record)
+    record.couplingPrice = number(0...1) == 0 ? nil : Price(Int64(number(0...999)))
+    record.couplingBought = Int64(number(0...99))
+    record.couplingSold = Int64(number(0...99))
+    record.couplingMoney = Money(Int64(number(-99...99)))
+    block.closed.append(nextInterval)
+    if waitsForRounds, waiting == nil, number(0...1) == 0 {
+      waiting = record
+    } else {
+      block.intervals.append(record)
+    }
     for meter in 0..<450 where number(0...9) > 0 {
       block.figures.append(figure(UInt32(meter), nextInterval))
     }

@@ -15,13 +15,14 @@ enum ImportTable {
     "Market": ["Domain"],
     "Ledger": ["Domain"],
     "Fees": ["Domain"],
+    "Backbone": ["Domain"],
     "Consensus": ["Domain"],
     "Wire": Set(["Domain", "Foundation", "FoundationEssentials"] + rpc),
     "Storage": Set(["Domain", "GRDB", "GRDBSQLite"] + system),
     "Node": Set(
       [
-        "Domain", "Metering", "Market", "Ledger", "Fees", "Consensus", "Wire", "Storage", "Crypto",
-        "Logging", "SwiftASN1", "X509",
+        "Domain", "Metering", "Market", "Ledger", "Fees", "Backbone", "Consensus", "Wire",
+        "Storage", "Crypto", "Logging", "SwiftASN1", "X509",
       ] + rpc + transport + system),
     "intertie": Set(
       [
@@ -31,7 +32,9 @@ enum ImportTable {
   ]
 
   /// The modules whose every decision must come out the same on every machine.
-  static let pure: Set<String> = ["Domain", "Metering", "Market", "Ledger", "Fees", "Consensus"]
+  static let pure: Set<String> = [
+    "Domain", "Metering", "Market", "Ledger", "Fees", "Backbone", "Consensus",
+  ]
 }
 
 /// Imports that the table does not have.
@@ -56,7 +59,7 @@ func imports(in tokens: [Token]) -> [Token] {
 
 /// Modules that Package.swift builds with `-enable-testing`, so that their tests can plant states
 /// that no posting leads to.
-let testableModules: Set = ["Fees", "Ledger", "Metering"]
+let testableModules: Set = ["Backbone", "Fees", "Ledger", "Metering"]
 
 /// Elsewhere `@testable` would need a build of its own kind: what tests need is `package`.
 func testableBreaches(in file: SourceFile) -> [Breach] {

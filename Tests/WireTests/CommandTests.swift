@@ -19,6 +19,7 @@ import Wire
       // Exhaustive, so that a new case does not go untested.
       switch body {
       case .transfer: kinds.insert("transfer")
+      case .transferAbroad: kinds.insert("transferAbroad")
       case .place: kinds.insert("place")
       case .cancel: kinds.insert("cancel")
       case .replace: kinds.insert("replace")
@@ -33,9 +34,20 @@ import Wire
       case .redeem: kinds.insert("redeem")
       case .proposeValidators: kinds.insert("proposeValidators")
       case .acceptValidators: kinds.insert("acceptValidators")
+      case .backbone(let body):
+        switch body {
+        case .register: kinds.insert("register")
+        case .putLine: kinds.insert("putLine")
+        case .rate: kinds.insert("rate")
+        case .grant: kinds.insert("grant")
+        case .setFee: kinds.insert("setFee")
+        case .issue: kinds.insert("issue on a grid")
+        case .payOut: kinds.insert("payOut")
+        case .pay: kinds.insert("pay")
+        }
       }
     }
-    #expect(kinds.count == 15)
+    #expect(kinds.count == 24)
   }
 
   @Test(
@@ -91,6 +103,10 @@ import Wire
       .issue(to: Sample.other, amount: Money(0)),
       .issue(to: Sample.other, amount: Money(Limits.amount + 1)),
       .redeem(amount: Money(0)), .redeem(amount: Money(-1)),
+      .transferAbroad(grid: .zero, to: Sample.other, asset: .money, amount: 0, deadline: 1),
+      .transferAbroad(
+        grid: .zero, to: Sample.other, asset: .tsl, amount: Limits.amount + 1, deadline: 1),
+      .transferAbroad(grid: .zero, to: Sample.other, asset: .watt, amount: 1, deadline: 1),
       .proposeValidators([]), .proposeValidators([Sample.key, Sample.other, Sample.key]),
       .proposeValidators(Sample.keys(Limits.validators + 1)),
       .proposeValidators([Sample.key, PublicKey(.zero)]),

@@ -75,7 +75,31 @@ enum Sample {
       .redeem(amount: Money(1)), .redeem(amount: Money(Limits.amount)),
       .proposeValidators([key]), .proposeValidators(keys(Limits.validators)),
       .acceptValidators(chain),
-    ]
+      .transferAbroad(grid: chain, to: other, asset: .money, amount: 1, deadline: 0),
+      .transferAbroad(
+        grid: chain, to: other, asset: .ect, amount: Limits.amount, deadline: .max),
+    ] + backboneBodies.map { .backbone($0) }
+
+  static let backboneBodies: [BackboneCommandBody] = [
+    .register(GridRegistration(grid: chain, operator: other, validators: [key])),
+    .register(
+      GridRegistration(grid: chain, operator: other, validators: keys(Limits.validators))),
+    .putLine(
+      Interconnector(
+        id: 0, from: chain, to: .zero, forth: .zero, back: .zero, fee: .zero, owner: other)),
+    .putLine(
+      Interconnector(
+        id: .max, from: chain, to: .zero, forth: Power(.max), back: Power(.max),
+        fee: Price(Limits.price), owner: other)),
+    .rate(chain, cleanPower: .zero), .rate(chain, cleanPower: Power(Limits.storagePower)),
+    .grant(chain, to: other, amount: StorageTokens(1)),
+    .grant(chain, to: other, amount: StorageTokens(Limits.storageTokens)),
+    .setFee(line: 7, .zero), .setFee(line: .max, Price(Limits.price)),
+    .issue(chain, to: other, amount: Money(1)),
+    .issue(chain, to: other, amount: Money(Limits.amount)), .payOut(withdrawal: 0),
+    .payOut(withdrawal: .max), .pay(chain, to: other, amount: Money(1)),
+    .pay(chain, to: other, amount: Money(Limits.amount)),
+  ]
 
   /// So many keys, all different.
   static func keys(_ count: Int) -> [PublicKey] {

@@ -1,3 +1,5 @@
+import Domain
+
 /// Every bound on one round of market coupling, by name.
 ///
 /// Together they keep all sums of a round within 64 bits: what is sold in all grids stays below
@@ -14,5 +16,5 @@ package enum CouplingLimits {
   package static let sideWattHours: Int64 = 1_000_000_000
   /// What an interconnector carries in one direction in one round, Wh: 1 TWh, more than all grids
   /// together can sell.
-  package static let lineWattHours: Int64 = 1_000_000_000_000
+  package static let lineWattHours = Limits.lineWattHours
 }

@@ -4,20 +4,30 @@ import Ledger
 import Logging
 import Storage
 
-package typealias NodePipeline = Pipeline<MeterActor, BookActor, LedgerActor, FeeActor>
-package typealias NodeReplica = Replica<MeterActor, BookActor, LedgerActor, FeeActor>
+/// What a chain's consensus actor tells of each step, once it is durable.
+package protocol ChainPublisher: Sendable {
+  associatedtype State: ChainState
+
+  /// The newest executed block.
+  var tip: Tip { get }
+  /// Readers see the block, watchers hear of it.
+  func publish(_ item: Decided, of state: State) async
+  /// Where consensus stands after a step.
+  func publish(_ standing: ConsensusStanding)
+  /// The node had to halt.
+  func fail(_ failure: NodeFailure)
+}
 
 /// Drains its inbox, steps the replica, commits once, and only then lets out what the step asked
 /// for: messages, answers, events. Nothing else steps the replica.
 ///
 /// `run()` is the single method that awaits. Everything that reaches the chain comes through the
 /// inbox; whoever reads uses the view that this actor publishes after each commit.
-package actor ConsensusActor {
+package actor ConsensusActor<Publisher: ChainPublisher> {
   private let inbox: Inbox
   private let writer: StoreWriter
   private let clock: ChainClock
-  private let view: ReadView
-  private let events: NodeEvents
+  private let publisher: Publisher
   private let alarm: Alarm
   private let network: PeerNetwork?
   private let history: HistoryServer
@@ -25,19 +35,18 @@ package actor ConsensusActor {
 
   /// The replica while no step is under way; taken out for one, so that its tables have a single
   /// owner.
-  private var replica: NodeReplica?
+  private var replica: Replica<Publisher.State>?
   private var proofs = PendingProofs()
 
   init(
-    replica: NodeReplica, inbox: Inbox, writer: StoreWriter, clock: ChainClock, view: ReadView,
-    events: NodeEvents, alarm: Alarm, network: PeerNetwork?, history: HistoryServer, log: Logger
+    replica: Replica<Publisher.State>, inbox: Inbox, writer: StoreWriter, clock: ChainClock,
+    publisher: Publisher, alarm: Alarm, network: PeerNetwork?, history: HistoryServer, log: Logger
   ) {
     self.replica = replica
     self.inbox = inbox
     self.writer = writer
     self.clock = clock
-    self.view = view
-    self.events = events
+    self.publisher = publisher
     self.alarm = alarm
     self.network = network
     self.history = history
@@ -73,7 +82,7 @@ package actor ConsensusActor {
 
   /// One step: one commit for all that it made durable, decided blocks with their execution
   /// included; then everything that may leave.
-  private func step(_ replica: inout NodeReplica, _ inputs: [ReplicaInput])
+  private func step(_ replica: inout Replica<Publisher.State>, _ inputs: [ReplicaInput])
     async throws(NodeFailure)
   {
     var step = try await replica.step(inputs, now: clock.now)
@@ -87,12 +96,12 @@ package actor ConsensusActor {
     for message in step.outgoing { send(message) }
     for check in step.checks { verify(check, replica.verifier) }
     for request in step.history { history.serve(request) }
-    for item in step.decided { await publish(item, replica) }
+    for item in step.decided { await publisher.publish(item, of: replica.pipeline) }
     proofs.complete(with: step.decided)
     for (answer, results) in step.answers { answer.resume(.success(results)) }
     step.answers = []
     note(step, replica)
-    alarm.set(consensus: step.wake, close: replica.nextClose)
+    alarm.set(consensus: step.wake, close: replica.due)
     if step.batch.snapshot != nil, let oldest = replica.oldestKept {
       try await writer.prune(below: oldest)
     }
@@ -115,8 +124,8 @@ package actor ConsensusActor {
   }
 
   /// What peers' links and status know of this node, and the log.
-  private func note(_ step: Step, _ replica: NodeReplica) {
-    view.publish(ConsensusStanding(replica.core))
+  private func note(_ step: Step, _ replica: Replica<Publisher.State>) {
+    publisher.publish(ConsensusStanding(replica.core))
     network?.sieve.update(
       epoch: replica.core.configuration.epoch, floor: replica.core.floor.view,
       view: replica.core.view, certified: step.certified)
@@ -134,45 +143,19 @@ package actor ConsensusActor {
     }
   }
 
-  /// After the commit: readers see the block, watchers hear of it.
-  private func publish(_ item: Decided, _ replica: NodeReplica) async {
-    let (block, execution) = (item.block, item.execution)
-    let pipeline = replica.pipeline
-    let header = block.header
-    let firstTrade = view.counters.trades + 1
-    let touchesBook = !execution.closes.isEmpty || block.entries.contains { !$0.isReading }
-    let depth = touchesBook ? await pipeline.book.depth(levels: Limits.bookLevels) : nil
-    let orders = touchesBook ? await pipeline.book.restingOrders : nil
-    let meters = touchesBook ? await pipeline.meter.count : nil
-    let records = execution.records
-    view.publish(
-      ViewUpdate(
-        tip: Tip(
-          height: header.height, hash: block.hash, time: header.time,
-          stateRoot: execution.attestation.stateRoot),
-        changed: execution.ledger.changed, depth: depth, orders: orders, meters: meters,
-        lastInterval: records.last,
-        nextClose: pipeline.nextClose, registry: pipeline.registry,
-        readings: UInt64(execution.readings),
-        trades: UInt64(execution.trades.count),
-        commands: UInt64(block.entries.count - execution.readings)))
-    events.publish(
-      header, trades: execution.trades, firstNumber: firstTrade, records: records, depth: depth)
-  }
-
   /// Proves accounts as of the newest executed block; the block that attests it completes them.
-  private func begin(_ requests: [ProofRequest], _ replica: NodeReplica) async {
-    let tip = view.tip
+  private func begin(_ requests: [ProofRequest], _ replica: Replica<Publisher.State>) async {
+    let tip = publisher.tip
     for request in requests {
       guard proofs.count < Limits.proofRequests else {
         request.continuation.resume(returning: .failure(.busy("too many proofs are waiting")))
         continue
       }
-      let (leaf, path, root) = await replica.pipeline.ledger.prove(request.account)
-      proofs.wait(
-        request, height: tip.height, root: tip.stateRoot,
-        proof: StateProof(
-          leaf: leaf, path: path, accountsRoot: root, checkpoint: replica.pipeline.checkpoint))
+      guard let proof = await replica.pipeline.proof(of: request.account) else {
+        request.continuation.resume(returning: .failure(.notFound("no such account")))
+        continue
+      }
+      proofs.wait(request, height: tip.height, root: tip.stateRoot, proof: proof)
     }
   }
 
@@ -181,7 +164,7 @@ package actor ConsensusActor {
     for request in intake.proofs { request.continuation.resume(returning: .failure(failure)) }
   }
 
-  private func refuseAll(_ replica: inout NodeReplica, because failure: NodeFailure) {
+  private func refuseAll(_ replica: inout Replica<Publisher.State>, because failure: NodeFailure) {
     let stopped: NodeFailure
     if case .stopped = failure { stopped = failure } else { stopped = .stopped("\(failure)") }
     refuse(inbox.close(), because: stopped)
@@ -189,6 +172,6 @@ package actor ConsensusActor {
     proofs.fail(stopped)
     // Who was told to stop has not failed.
     if case .stopped = failure { return }
-    view.fail(failure)
+    publisher.fail(failure)
   }
 }

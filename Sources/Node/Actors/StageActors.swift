@@ -4,6 +4,22 @@ import Ledger
 import Market
 import Metering
 
+package typealias NodePipeline = Pipeline<MeterActor, BookActor, LedgerActor, FeeActor>
+
+extension Pipeline
+where Meter == MeterActor, Book == BookActor, Books == LedgerActor, Fee == FeeActor {
+  /// As `bare`, whose cores these actors own.
+  package init(
+    _ bare: BarePipeline, meter: MeterActor, book: BookActor, ledger: LedgerActor, fee: FeeActor
+  ) {
+    self.init(
+      calendar: bare.calendar, meter: meter, book: book, ledger: ledger, fee: fee,
+      registry: bare.registry, nextClose: bare.nextClose, checkpoint: bare.checkpoint,
+      sinceClose: bare.sinceClose, totals: bare.totals, lane: bare.lane, outbox: bare.outbox,
+      receipts: bare.receipts, open: bare.open)
+  }
+}
+
 /// Owns the meters. `admit` refuses early what no block should carry; everything else is called
 /// by the pipeline alone, once a block.
 package actor MeterActor: MeterStage {
@@ -60,6 +76,12 @@ package actor BookActor: BookStage {
     try core.auction(input)
   }
 
+  package func settleRound(_ interval: Interval, _ fill: RoundFill?)
+    throws(InvariantViolation) -> RoundResult
+  {
+    try core.settleRound(interval, fill)
+  }
+
   package var automaticAccounts: [AccountIndex] { core.automaticAccounts }
   package func energies(of accounts: [AccountIndex]) -> [Energy] { core.energies(of: accounts) }
   package func chunks() -> [StateChunk] { core.chunks() }
@@ -78,8 +100,14 @@ package actor LedgerActor: LedgerStage {
     return (proof.leaf, proof.proof, core.root())
   }
 
-  package func hold(_ commands: [(entry: Int, command: Command)], time: Timestamp) -> HoldOutcome {
-    core.hold(commands, time: time)
+  package func hold(
+    _ commands: [(entry: Int, command: Command)], time: Timestamp, room: LaneRoom?
+  ) -> HoldOutcome {
+    core.hold(commands, time: time, room: room)
+  }
+
+  package func receive(_ arrivals: [Arrival]) throws(InvariantViolation) {
+    try core.receive(arrivals)
   }
 
   package func settle(_ trades: [PricedTrade], releases: [Release]) throws(InvariantViolation) {
@@ -102,12 +130,27 @@ package actor LedgerActor: LedgerStage {
     try core.settle(utility, close: close)
   }
 
+  package func suspend(_ offer: RoundOffer, overflows: [AccountEnergy], interval: Interval)
+    throws(InvariantViolation) -> Energy
+  {
+    try core.suspend(offer, overflows: overflows, interval: interval)
+  }
+
+  package func settleRound(_ round: RoundSettlement) throws(InvariantViolation)
+    -> EnergyBalanceSheet
+  {
+    try core.settleRound(round)
+  }
+
   package func reward(_ shares: [TokenShare], interval: Interval) throws(InvariantViolation) {
     try core.reward(shares, interval: interval)
   }
 
   package func finish() -> LedgerFinish { core.finish() }
   package func totals() -> (held: Energy, arrears: Money) { core.totals() }
+  package func supplies() -> (held: Energy, travelling: TravellingAssets<Int64>) {
+    core.supplies()
+  }
   package func energies(of accounts: [AccountIndex]) -> [Energy] { core.energies(of: accounts) }
   package func chunks() -> [StateChunk] { core.chunks() }
   package func checkInvariants() throws(InvariantViolation) { try core.checkInvariants() }
@@ -131,10 +174,16 @@ package actor FeeActor: FeeStage {
     try core.assess(trades)
   }
 
-  package func assess(close interval: Interval, holdings: [Holding]) throws(InvariantViolation)
-    -> CloseAssessment
+  package func price(
+    _ trades: [RoundTrade]
+  ) throws(InvariantViolation) -> [PricedRoundTrade] {
+    try core.price(trades)
+  }
+
+  package func assess(close interval: Interval, holdings: [Holding], inEscrow: Energy)
+    throws(InvariantViolation) -> CloseAssessment
   {
-    try core.assess(close: interval, holdings: holdings)
+    try core.assess(close: interval, holdings: holdings, inEscrow: inEscrow)
   }
 
   package func settle(
@@ -145,6 +194,16 @@ package actor FeeActor: FeeStage {
 
   package func reward(clean stored: Energy) throws(InvariantViolation) -> [TokenShare] {
     try core.reward(clean: stored)
+  }
+
+  package func countClean(_ stored: Energy) throws(InvariantViolation) {
+    try core.countClean(stored)
+  }
+
+  package var cleanStored: Energy { core.cleanStored }
+
+  package func share(_ amount: RewardTokens) throws(InvariantViolation) -> [TokenShare] {
+    try core.share(amount)
   }
 
   package func chunks() -> [StateChunk] { core.chunks() }

@@ -18,6 +18,7 @@ final class PeerDoor: Sendable {
     var byKey: [PublicKey: [ObjectIdentifier: any Channel]] = [:]
     var refusals: UInt64 = 0
     var lastRefusal: String?
+    var isClosed = false
   }
 
   private let state = Mutex(State())
@@ -45,9 +46,15 @@ final class PeerDoor: Sendable {
     }
   }
 
+  /// Closes all connections that arrive from now on.
+  func close() { state.withLock { $0.isClosed = true } }
+
   /// A connection arrives. Another is closed when there are too many that have not shown a key,
   /// and this one after a while when it has not.
   func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
+    guard !state.withLock({ $0.isClosed }) else {
+      return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
+    }
     let id = ObjectIdentifier(channel)
     let source = PeerSource(channel.remoteAddress)
     let excess = state.withLock { state in

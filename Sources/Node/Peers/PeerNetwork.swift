@@ -173,7 +173,7 @@ package final class PeerNetwork: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
           defer { group.cancelAll() }
           group.addTask(priority: .high) {
-            try await server.serve(untilCancelledWithin: .seconds(3))
+            try await server.serve(untilCancelledWithin: .seconds(3)) { self.door.close() }
           }
           group.addTask { try await self.announce(listener, onListening) }
           group.addTask(priority: .high) { await self.keepLinks() }
@@ -189,14 +189,13 @@ package final class PeerNetwork: Sendable {
     } onCancel: {
       state.withLock { $0.isStopping = true }
       for peer in roster.peers { peer.cut() }
-      server.beginGracefulShutdown()
     }
   }
 
   private func announce(
     _ listener: HTTP2ServerTransport.Posix, _ onListening: @Sendable (Int) -> Void
   ) async throws {
-    let bound = try await listener.listeningAddress
+    let bound = try await listener.boundAddress
     guard let port = bound.ipv4?.port ?? bound.ipv6?.port else {
       throw NodeFailure.invalid("no port to listen on for peers")
     }

@@ -1,3 +1,4 @@
+import Backbone
 import Consensus
 import Domain
 import Storage
@@ -23,6 +24,17 @@ package struct DecidedBlock: Sendable {
   }
 }
 
+extension DecidedBlock {
+  /// Root of the tree of its entries' receipts, given in the entries' order.
+  func receiptsRoot(_ receipts: [Receipt]) -> Digest {
+    var tree = MerkleTree(
+      leaves: zip(entries, receipts).enumerated().map { index, pair in
+        pair.1.leaf(at: index, of: pair.0.identity)
+      })
+    return tree.root()
+  }
+}
+
 /// All that executing one block came to.
 package struct Execution: Sendable {
   package var attestation: Attestation
@@ -30,8 +42,11 @@ package struct Execution: Sendable {
   package var receipts: [Receipt]
   package var trades: [PricedTrade]
   package var ledger: LedgerFinish
+  /// The intervals that became final, in this order: first those whose close waits for nothing.
   package var closes: [IntervalClose]
-  /// The totals of those closes.
+  /// The meters' part of every close that began, final or not.
+  package var metered: [MeterClose]
+  /// The totals of `closes`.
   package var records: [IntervalRecord]
   /// The state in chunks, after a block that closed an interval or changed the registry of
   /// validators.
@@ -39,20 +54,26 @@ package struct Execution: Sendable {
   /// This block seals its epoch: the registry has the next epoch's validators.
   package var epochChange: Bool
   package var readings: Int
+  /// For other chains, in the order in which they were sent; of a grid the last one is the
+  /// checkpoint of a block in which an interval became final.
+  package var packets: [Packet] = []
+  /// Coupling rounds that the block closed: on the backbone.
+  package var rounds: [RoundRecord] = []
 }
 
 /// One interval, final.
 package struct IntervalClose: Sendable {
-  package var meter: MeterClose
-  package var assessment: CloseAssessment
-  package var auction: AuctionOutcome
-  package var utility: UtilitySettlement
+  package var closed: OpenInterval
   package var sheet: EnergyBalanceSheet
   package var rewards: [TokenShare]
-  package var trades: [PricedTrade]
   /// WATT held, and arrears owed, by all accounts after it.
   package var held: Energy
   package var arrears: Money
+  /// What the coupling round gave; nil without a part in one.
+  package var fill: RoundFill?
+  package var roundTrades: [PricedRoundTrade] = []
+
+  package var interval: Interval { closed.interval }
 }
 
 /// The straight line that a decided block goes along, once, with no rollback.
@@ -62,7 +83,7 @@ package struct IntervalClose: Sendable {
 package struct Pipeline<
   Meter: MeterStage & Sendable, Book: BookStage & Sendable, Books: LedgerStage & Sendable,
   Fee: FeeStage & Sendable
->: Sendable {
+>: ChainState {
   package let calendar: Calendar
   package var meter: Meter
   package var book: Book
@@ -78,11 +99,21 @@ package struct Pipeline<
   package var sinceClose: TradeTotals
   /// Running numbers since genesis.
   package var totals: ChainTotals
+  /// The grid's end of its lane to the backbone; nil for a grid of its own.
+  package var lane: GridLane?
+  /// Packets, and receipts, that headers have yet to attest.
+  package var outbox: OutboxWindow
+  package var receipts: ReceiptsWindow
+  /// The interval whose close waits for the result of its coupling round.
+  package var open: OpenInterval?
+  var settled = SettledRounds()
 
   package init(
     calendar: Calendar, meter: Meter, book: Book, ledger: Books, fee: Fee,
     registry: ValidatorRegistry, nextClose: Interval, checkpoint: Digest,
-    sinceClose: TradeTotals = TradeTotals(), totals: ChainTotals = ChainTotals()
+    sinceClose: TradeTotals = TradeTotals(), totals: ChainTotals = ChainTotals(),
+    lane: GridLane? = nil, outbox: OutboxWindow = OutboxWindow(),
+    receipts: ReceiptsWindow = ReceiptsWindow(), open: OpenInterval? = nil
   ) {
     self.calendar = calendar
     self.meter = meter
@@ -94,6 +125,20 @@ package struct Pipeline<
     self.checkpoint = checkpoint
     self.sinceClose = sinceClose
     self.totals = totals
+    self.lane = lane
+    self.outbox = outbox
+    self.receipts = receipts
+    self.open = open
+  }
+
+  /// The close of the next interval.
+  package var due: Timestamp? { calendar.close(of: nextClose) }
+
+  package var awaitsAttestation: Bool { outbox.isWaiting }
+
+  package func proof(of account: AccountIndex) async -> StateProof? {
+    let (leaf, path, root) = await ledger.prove(account)
+    return StateProof(leaf: leaf, path: path, accountsRoot: root, checkpoint: checkpoint)
   }
 
   /// Executes `block`. Throws `InvariantViolation`, after which the node halts.
@@ -101,18 +146,23 @@ package struct Pipeline<
     -> Execution
   {
     let time = block.header.time
-    var closes: [IntervalClose] = []
-    var records: [IntervalRecord] = []
+    lane?.blockRoom = outbox.room
+    var work = BlockWork(block.entries)
+    // Before the closes: with the result of the last round, the next interval can bid.
+    for (entry, delivery) in work.deliveries {
+      work.receipts[entry] = try await receive(delivery, entry: entry, of: block.header)
+    }
+    var begun: [BegunClose] = []
     while calendar.close(of: nextClose) <= time {
-      let close = try await closeInterval(nextClose)
-      records.append(close.record(height: block.header.height, continuous: sinceClose))
+      begun.append(try await closeInterval(nextClose, time: time))
       sinceClose = TradeTotals()
-      closes.append(close)
       nextClose = nextClose.next
     }
-    var work = BlockWork(block.entries)
-    let held = work.commands.isEmpty ? HoldOutcome() : await ledger.hold(work.commands, time: time)
+    let held =
+      work.commands.isEmpty
+      ? HoldOutcome() : await ledger.hold(work.commands, time: time, room: lane?.room)
     work.place(held.receipts)
+    try depart(held.departures)
     let metering = held.meters + work.readings
     if !metering.isEmpty { work.place(await meter.apply(metering, time: time)) }
     if !held.fees.isEmpty { work.place(await fee.apply(held.fees, time: time)) }
@@ -130,21 +180,32 @@ package struct Pipeline<
     }
     let epochChange = registry.sealEpoch(at: block.header.height)
     let finish = await ledger.finish()
-    let allTrades = closes.flatMap(\.trades) + trades
+    let settled = takeSettled()
+    let closes = begun.compactMap(\.final) + settled.closes
+    let allTrades = begun.flatMap(\.trades) + settled.trades + trades
+    if !closes.isEmpty { try await sendCheckpoint(of: block) }
+    let packets = lane?.takeOutbox() ?? []
+    outbox.add(packets, of: block.header)
+    receipts.add(work.receipts, of: block)
     totals.entries += Int64(block.entries.count)
     totals.readings += Int64(work.readings.count)
     totals.trades += Int64(allTrades.count)
     totals.historyLines += Int64(finish.history.count)
-    let isCheckpoint = !closes.isEmpty || registry != registered
+    let isCheckpoint = !begun.isEmpty || !closes.isEmpty || registry != registered
     let chunks = isCheckpoint ? try await checkpointChunks() : nil
-    let attestation = Attestation(
-      height: block.header.height,
-      stateRoot: StateRoot.compose(accounts: finish.root, checkpoint: checkpoint),
-      receiptsRoot: work.receiptsRoot(), outboxRoot: Digest.sha256([]))
     return Execution(
-      attestation: attestation, receipts: work.receipts,
-      trades: allTrades, ledger: finish, closes: closes, records: records, chunks: chunks,
-      epochChange: epochChange, readings: work.readings.count)
+      attestation: attestation(of: block.header, accounts: finish.root), receipts: work.receipts,
+      trades: allTrades, ledger: finish, closes: closes, metered: begun.map(\.meter),
+      records: closes.map { $0.record(height: block.header.height) }, chunks: chunks,
+      epochChange: epochChange, readings: work.readings.count, packets: packets)
+  }
+
+  /// What headers attest after the block.
+  private func attestation(of header: BlockHeader, accounts: Digest) -> Attestation {
+    Attestation(
+      height: header.height,
+      stateRoot: StateRoot.compose(accounts: accounts, checkpoint: checkpoint),
+      receiptsRoot: receipts.root(), outboxRoot: outbox.root())
   }
 
   /// Encodes the state, sets the checkpoint, and checks every invariant of every core. A change of
@@ -152,10 +213,12 @@ package struct Pipeline<
   /// the one way that it always goes, and the state can be restored from that very block.
   private mutating func checkpointChunks() async throws(InvariantViolation) -> [StateChunk] {
     try registry.checkInvariants()
+    try checkOpen()
     try await meter.checkInvariants()
     try await book.checkInvariants()
     try await ledger.checkInvariants()
     try await fee.checkInvariants()
+    try await checkLane()
     let chunks = await stateChunks()
     checkpoint = StateRoot.digest(of: chunks)
     return chunks
@@ -164,14 +227,14 @@ package struct Pipeline<
   package mutating func stateChunks() async -> [StateChunk] {
     var position = CanonicalWriter()
     position.write(nextClose)
-    position.write(sinceClose.count)
-    position.write(sinceClose.wattHours)
-    position.write(sinceClose.value)
+    sinceClose.encode(into: &position)
     position.write(totals.entries)
     position.write(totals.readings)
     position.write(totals.trades)
     position.write(totals.historyLines)
-    return [StateChunk(name: "pipeline", bytes: position.bytes)] + registry.chunks()
+    return [StateChunk(name: "pipeline", bytes: position.bytes)]
+      + (open.map { [$0.chunk] } ?? []) + [receipts.chunk] + registry.chunks()
+      + (lane.map { [$0.chunk, outbox.chunk] } ?? [])
       + (await meter.chunks()) + (await book.chunks()) + (await ledger.chunks())
       + (await fee.chunks())
   }
@@ -201,6 +264,7 @@ package enum StateRoot {
 private struct BlockWork {
   var commands: [(entry: Int, command: Command)] = []
   var readings: [MeterInstruction] = []
+  var deliveries: [(entry: Int, delivery: PacketDelivery)] = []
   var receipts: [Receipt]
   private let entries: [VerifiedEntry]
 
@@ -211,6 +275,7 @@ private struct BlockWork {
       switch entry.content {
       case .reading(let reading): readings.append(.reading(entry: index, reading))
       case .command(let command): commands.append((index, command))
+      case .delivery(let delivery): deliveries.append((index, delivery))
       }
     }
   }
@@ -219,11 +284,4 @@ private struct BlockWork {
     for item in placed { receipts[item.entry] = item.receipt }
   }
 
-  func receiptsRoot() -> Digest {
-    var tree = MerkleTree(
-      leaves: zip(entries, receipts).enumerated().map { index, pair in
-        pair.1.leaf(at: index, of: pair.0.identity)
-      })
-    return tree.root()
-  }
 }

@@ -18,6 +18,8 @@ package protocol BookStage {
   mutating func match(_ instructions: [BookInstruction], energy: [EnergyBalance]) async
     -> MatchOutcome
   mutating func auction(_ input: AuctionInput) async throws(InvariantViolation) -> AuctionOutcome
+  mutating func settleRound(_ interval: Interval, _ fill: RoundFill?)
+    async throws(InvariantViolation) -> RoundResult
   var automaticAccounts: [AccountIndex] { get async }
   func energies(of accounts: [AccountIndex]) async -> [Energy]
   mutating func chunks() async -> [StateChunk]
@@ -25,8 +27,10 @@ package protocol BookStage {
 }
 
 package protocol LedgerStage {
-  mutating func hold(_ commands: [(entry: Int, command: Command)], time: Timestamp) async
-    -> HoldOutcome
+  mutating func hold(
+    _ commands: [(entry: Int, command: Command)], time: Timestamp, room: LaneRoom?
+  ) async -> HoldOutcome
+  mutating func receive(_ arrivals: [Arrival]) async throws(InvariantViolation)
   mutating func settle(_ trades: [PricedTrade], releases: [Release])
     async
     throws(InvariantViolation)
@@ -36,11 +40,19 @@ package protocol LedgerStage {
   mutating func settle(_ utility: UtilitySettlement, close: MeterClose)
     async
     throws(InvariantViolation) -> EnergyBalanceSheet
+  mutating func suspend(_ offer: RoundOffer, overflows: [AccountEnergy], interval: Interval)
+    async throws(InvariantViolation) -> Energy
+  mutating func settleRound(_ round: RoundSettlement)
+    async throws(InvariantViolation) -> EnergyBalanceSheet
   mutating func reward(_ shares: [TokenShare], interval: Interval) async throws(InvariantViolation)
   mutating func finish() async -> LedgerFinish
   func energies(of accounts: [AccountIndex]) async -> [Energy]
+  /// An account's leaf and its path to the accounts' root, as of the newest executed block.
+  func prove(_ account: AccountIndex) async -> (leaf: [UInt8], proof: MerkleProof, root: Digest)
   /// WATT held, and arrears owed, by all accounts.
   func totals() async -> (held: Energy, arrears: Money)
+  /// What all accounts have, held parts included.
+  func supplies() async -> (held: Energy, travelling: TravellingAssets<Int64>)
   mutating func chunks() async -> [StateChunk]
   func checkInvariants() async throws(InvariantViolation)
 }
@@ -48,12 +60,17 @@ package protocol LedgerStage {
 package protocol FeeStage {
   mutating func apply(_ instructions: [FeeInstruction], time: Timestamp) async -> [PlacedReceipt]
   func assess(_ trades: [Trade]) async throws(InvariantViolation) -> [PricedTrade]
-  mutating func assess(close interval: Interval, holdings: [Holding])
+  func price(_ trades: [RoundTrade]) async throws(InvariantViolation) -> [PricedRoundTrade]
+  mutating func assess(close interval: Interval, holdings: [Holding], inEscrow: Energy)
     async
     throws(InvariantViolation) -> CloseAssessment
   func settle(_ assessment: CloseAssessment, unfilled: [AccountEnergy], unsold: [AccountEnergy])
     async throws(InvariantViolation) -> UtilitySettlement
   mutating func reward(clean stored: Energy) async throws(InvariantViolation) -> [TokenShare]
+  mutating func countClean(_ stored: Energy) async throws(InvariantViolation)
+  /// Clean energy that has counted since genesis.
+  var cleanStored: Energy { get async }
+  func share(_ amount: RewardTokens) async throws(InvariantViolation) -> [TokenShare]
   mutating func chunks() async -> [StateChunk]
   func checkInvariants() async throws(InvariantViolation)
 }
@@ -80,6 +97,14 @@ extension LedgerCore: LedgerStage {
     return LedgerFinish(root: root(), changed: changed, history: takeHistory())
   }
 
+  package func prove(_ account: AccountIndex) -> (
+    leaf: [UInt8], proof: MerkleProof, root: Digest
+  ) {
+    var core = self
+    let proof = core.proof(of: account)
+    return (proof.leaf, proof.proof, core.root())
+  }
+
   package func energies(of accounts: [AccountIndex]) -> [Energy] {
     accounts.map { account($0).watt }
   }
@@ -87,5 +112,11 @@ extension LedgerCore: LedgerStage {
   package func totals() -> (held: Energy, arrears: Money) {
     let arrears = (0..<accountCount).reduce(Money.zero) { $0 + account(AccountIndex($1)).arrears }
     return (Energy(supply(of: .watt)), arrears)
+  }
+
+  package func supplies() -> (held: Energy, travelling: TravellingAssets<Int64>) {
+    let travelling = TravellingAssets(
+      money: supply(of: .money), tsl: supply(of: .tsl), ect: supply(of: .ect))
+    return (Energy(supply(of: .watt)), travelling)
   }
 }

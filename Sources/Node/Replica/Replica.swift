@@ -9,12 +9,9 @@ import Storage
 /// and only then is committed, once: whoever drives it makes `Step.batch` durable before anything
 /// else of the step leaves (rule 9). The node drives it over actors, the simulation over bare
 /// cores, by the same line.
-package struct Replica<
-  Meter: MeterStage & Sendable, Book: BookStage & Sendable, Books: LedgerStage & Sendable,
-  Fee: FeeStage & Sendable
->: Sendable {
+package struct Replica<State: ChainState>: Sendable {
   package internal(set) var core: ConsensusCore
-  package internal(set) var pipeline: Pipeline<Meter, Book, Books, Fee>
+  package internal(set) var pipeline: State
   var pool = EntryPool()
   /// Entries of the proposals that are held, by the digest of their body.
   var bodies: [Digest: HeldBody] = [:]
@@ -32,7 +29,7 @@ package struct Replica<
   }
 
   package init(
-    core: ConsensusCore, pipeline: Pipeline<Meter, Book, Books, Fee>, retention: Retention,
+    core: ConsensusCore, pipeline: State, retention: Retention,
     verifier: Verifier
   ) {
     self.core = core
@@ -44,8 +41,8 @@ package struct Replica<
   package var validators: [PublicKey] { core.configuration.validators }
   /// Entries that are not on the chain yet.
   package var waiting: Int { pool.count }
-  /// When the next interval is to be closed, chain time.
-  package var nextClose: Timestamp { pipeline.calendar.close(of: pipeline.nextClose) }
+  /// Chain time at which a block has a reason without any entry; nil for none.
+  package var due: Timestamp? { pipeline.due }
 
   /// Takes the inputs, in order. Throws when the node must stop: an invariant is broken, or this
   /// node's state differs from what a quorum attests. What the step would have made durable is then
@@ -63,7 +60,14 @@ package struct Replica<
         throw error
       }
     }
+    if pipeline.awaitsAttestation { try await feed(.attestationWanted, now, &step) }
     try await feed(.work(isPending: isWorkPending(now)), now, &step)
+    // A block that was made just now may have sent packets, and so may the next.
+    var decided = -1
+    while pipeline.awaitsAttestation, step.decided.count > decided {
+      decided = step.decided.count
+      try await feed(.attestationWanted, now, &step)
+    }
     reclaim()
     offer(&step)
     step.answers = pool.takeFinished()
@@ -139,10 +143,10 @@ package struct Replica<
   }
 
   /// Whether a block has a reason here: entries of this node's clients, or others' when this node
-  /// leads, or an interval's close that no certified block brings so far.
+  /// leads, or a close that no certified block brings so far.
   private func isWorkPending(_ now: Timestamp) -> Bool {
-    let isCloseDue = nextClose <= now && core.lastGrowth < nextClose
-    return pool.hasOwn || (core.leads && pool.hasSomething) || isCloseDue
+    let isBlockDue = due.map { $0 <= now && core.lastGrowth < $0 } ?? false
+    return pool.hasOwn || (core.leads && pool.hasSomething) || isBlockDue
   }
 
   /// Steps the core, and again with what its effects lead to.

@@ -1,23 +1,55 @@
 import GRPCCore
+import GRPCNIOTransportCore
+import GRPCNIOTransportHTTP2Posix
 
 extension GRPCServer {
   /// Serves until the task is cancelled; then no new call begins, those under way may end, and what
   /// is left after `grace` is broken off.
   ///
-  /// The serving itself is not cancelled before that: a transport that is cancelled while it holds
-  /// connections that it has accepted and not yet handed out traps ("Deinited NIOAsyncWriter
-  /// without calling finish()", grpc-swift-nio-transport 2.9 on swift-nio 2.101), and strangers
-  /// could bring that about.
-  func serve(untilCancelledWithin grace: Duration) async throws {
+  /// A transport that stops while it holds connections that it has accepted and not yet handed out
+  /// traps ("Deinited NIOAsyncWriter without calling finish()", grpc-swift-nio-transport 2.9 on
+  /// swift-nio 2.101), and strangers could bring that about. So `refuse` is told first: from then
+  /// on connections are closed before the transport wraps them; a moment passes for those before.
+  func serve(untilCancelledWithin grace: Duration, refuse: @escaping @Sendable () -> Void)
+    async throws
+  {
     let serving = Task(priority: .high) { try await serve() }
     try await withTaskCancellationHandler {
       try await serving.value
     } onCancel: {
-      beginGracefulShutdown()
       Task {
+        await end(refuse: refuse)
         try? await Task.sleep(for: grace)
         serving.cancel()
       }
+    }
+  }
+
+  /// Begins to end, as `serve` does when it is cancelled.
+  func end(refuse: @escaping @Sendable () -> Void) async {
+    refuse()
+    // Of its own, so that it lasts in a task that is cancelled, too.
+    await Task { try? await Task.sleep(for: .milliseconds(100)) }.value
+    beginGracefulShutdown()
+  }
+}
+
+extension HTTP2ServerTransport.Posix {
+  /// Where it listens, once it does. Throws when it cannot, and `CancellationError` when the task
+  /// is cancelled: a server that is told to stop before it has begun never says where, and whoever
+  /// asked it would wait for ever.
+  var boundAddress: GRPCNIOTransportCore.SocketAddress {
+    get async throws {
+      let (answers, answer) = AsyncThrowingStream.makeStream(
+        of: GRPCNIOTransportCore.SocketAddress.self)
+      Task {
+        do {
+          answer.yield(try await listeningAddress)
+          answer.finish()
+        } catch { answer.finish(throwing: error) }
+      }
+      for try await address in answers { return address }
+      throw CancellationError()
     }
   }
 }

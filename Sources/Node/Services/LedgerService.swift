@@ -11,14 +11,18 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
 
   init(_ grid: Microgrid) { self.grid = grid }
 
+  /// Throws `invalid` for more commands than a submission has.
+  static func checkSize(_ request: Intertie_V1_SubmitRequest) throws(NodeFailure) {
+    guard request.commands.count <= Limits.commandsPerSubmission else {
+      throw .invalid("a submission has at most \(Limits.commandsPerSubmission) commands")
+    }
+  }
+
   func submit(request: Intertie_V1_SubmitRequest, context: ServerContext) async throws
     -> Intertie_V1_SubmitResponse
   {
     try await serving {
-      guard request.commands.count <= Limits.commandsPerSubmission else {
-        throw NodeFailure.invalid(
-          "a submission has at most \(Limits.commandsPerSubmission) commands")
-      }
+      try Self.checkSize(request)
       let signed = request.commands.map { try? SignedBytes($0) }
       var response = Intertie_V1_SubmitResponse()
       response.results = try await grid.submit(commands: signed).map {
@@ -35,7 +39,7 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
       let (account, index, height) = try grid.account(request.account)
       var response = Intertie_V1_AccountResponse(account, index: index, height: height)
       let book = grid.book
-      if let agent = try await grid.settled({ await book.agent(of: index) }) {
+      if let agent = try await grid.host.settled({ await book.agent(of: index) }) {
         response.agent = Intertie_V1_AgentSettings(agent)
       }
       response.maximumHeldMwh = grid.maximumHeld.raw
@@ -47,15 +51,43 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
     -> Intertie_V1_ReceiptResponse
   {
     try await serving {
-      switch request.by {
-      case .position(let position):
-        return try await receipt(
-          at: ReceiptPosition(height: position.height, index: position.index))
-      case .command(let reference):
-        let (_, index, _) = try grid.account(reference.signer)
-        return try await receipt(at: try await position(of: reference.sequence, by: index))
-      case nil: throw NodeFailure.invalid("a receipt is asked for by command or by position")
+      try await receipt(at: try await position(of: request))
+    }
+  }
+
+  func receiptProof(request: Intertie_V1_ReceiptRequest, context: ServerContext) async throws
+    -> Intertie_V1_ReceiptProofResponse
+  {
+    try await serving {
+      let position = try await position(of: request)
+      guard position.height <= grid.view.tip.height else {
+        throw NodeFailure.notFound("there is no block \(position.height) yet")
       }
+      do throws(NodeFailure) { return try await proof(of: position) } catch {
+        guard case .busy = error else { throw error }
+      }
+      // A chain at rest attests its newest block when a proof asks for it, as this one does.
+      _ = try await grid.host.prove(AccountIndex(0))
+      return try await proof(of: position)
+    }
+  }
+
+  private func proof(of position: ReceiptPosition) async throws(NodeFailure)
+    -> Intertie_V1_ReceiptProofResponse
+  {
+    try await grid.host.read { try Intertie_V1_ReceiptProofResponse(in: $0, at: position) }
+  }
+
+  private func position(of request: Intertie_V1_ReceiptRequest) async throws(NodeFailure)
+    -> ReceiptPosition
+  {
+    switch request.by {
+    case .position(let position):
+      return ReceiptPosition(height: position.height, index: position.index)
+    case .command(let reference):
+      let (_, index, _) = try grid.account(reference.signer)
+      return try await position(of: reference.sequence, by: index)
+    case nil: throw .invalid("a receipt is asked for by command or by position")
     }
   }
 
@@ -67,7 +99,7 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
     var before: Int64?
     for _ in 0..<20 {
       let cursor = before
-      let lines = try await grid.read {
+      let lines = try await grid.host.read {
         try $0.history(account: account, before: cursor, limit: Limits.historyPage)
       }
       for stored in lines where stored.line.kind == .command && stored.line.reference == sequence {
@@ -85,7 +117,7 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
   private func receipt(at position: ReceiptPosition) async throws(NodeFailure)
     -> Intertie_V1_ReceiptResponse
   {
-    let found = try await grid.read { store in
+    let found = try await grid.host.read { store in
       (try store.receipt(at: position), try store.block(at: position.height))
     }
     guard let receipt = found.0, let block = found.1 else {
@@ -119,7 +151,7 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
       let limit = Page.size(request.limit)
       let before = request.cursor == 0 ? nil : Int64(clamping: request.cursor)
       let tip = grid.view.tip.height
-      let (lines, reasons) = try await grid.read { store in
+      let (lines, reasons) = try await grid.host.read { store in
         let lines = try store.history(account: index, before: before, limit: limit)
           .filter { $0.height <= tip }
         let reasons = try lines.map { stored -> Rejection? in
@@ -150,7 +182,7 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
       var next = max(1, request.fromHeight)
       while next <= end {
         let from = next
-        let blocks = try await grid.read {
+        let blocks = try await grid.host.read {
           try $0.blocks(from: from, through: end, limit: 64, bytes: Limits.blockBytes)
         }
         guard let last = blocks.last else { break }

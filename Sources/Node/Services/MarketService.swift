@@ -80,7 +80,7 @@ struct MarketService: Intertie_V1_Market.SimpleServiceProtocol {
       var response = Intertie_V1_OrdersResponse()
       response.height = height
       let book = grid.book
-      response.orders = try await grid.settled { await book.openOrders(of: index) }
+      response.orders = try await grid.host.settled { await book.openOrders(of: index) }
         .map { Intertie_V1_OpenOrder($0) }
       return response
     }
@@ -93,7 +93,7 @@ struct MarketService: Intertie_V1_Market.SimpleServiceProtocol {
       let first = max(1, Int64(clamping: request.from))
       let limit = Page.size(request.limit)
       let tip = grid.view.tip.height
-      let trades = try await grid.read { try $0.trades(after: first - 1, limit: limit) }
+      let trades = try await grid.host.read { try $0.trades(after: first - 1, limit: limit) }
         .filter { $0.height <= tip }
       var response = Intertie_V1_TradesResponse()
       response.trades = trades.map { stored in
@@ -124,7 +124,7 @@ struct MarketService: Intertie_V1_Market.SimpleServiceProtocol {
     try await serving {
       let limit = Page.size(request.limit)
       let range = try Page.range(from: request.fromInterval, to: request.toInterval)
-      let records = try await grid.read {
+      let records = try await grid.host.read {
         try $0.intervals(
           from: Interval(range.lowerBound), through: Interval(range.upperBound), limit: limit)
       }

@@ -75,7 +75,7 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
       var response = Intertie_V1_FiguresResponse()
       guard range.lowerBound <= last else { return response }
       let span = min(Int64(Page.size(request.limit)), last - range.lowerBound + 1)
-      response.figures = try await grid.read {
+      response.figures = try await grid.host.read {
         try $0.figures(meter: number, from: Interval(range.lowerBound), limit: Int(span))
       }.map { Intertie_V1_IntervalFigure($0) }
       let next = range.lowerBound + span
@@ -103,7 +103,7 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
   private func meter(_ bytes: some Collection<UInt8>) async throws(NodeFailure) -> (UInt32, Meter) {
     let id = try PublicKey(request: bytes, "meter")
     let meters = grid.meters
-    guard let found = try await grid.settled({ await meters.find(id) }) else {
+    guard let found = try await grid.host.settled({ await meters.find(id) }) else {
       throw .notFound("no meter \(id.text(as: .meter)) is registered on this chain")
     }
     return found

@@ -57,19 +57,23 @@ package struct NodeServer: Sendable {
     let address: GRPCNIOTransportCore.SocketAddress =
       host.contains(":")
       ? .ipv6(host: host, port: configuration.port) : .ipv4(host: host, port: configuration.port)
+    let connections = ConnectionCap(limit: Limits.connections)
     let transport = HTTP2ServerTransport.Posix(
-      address: address, transportSecurity: security, config: Self.transportConfiguration())
+      address: address, transportSecurity: security,
+      config: Self.transportConfiguration(connections))
     let health = HealthService()
     let server = GRPCServer(
       transport: transport,
       services: [
-        MeterService(grid), MarketService(grid), LedgerService(grid), StatusService(grid), health,
-        ReflectionService(),
+        MeterService(grid), MarketService(grid), LedgerService(grid), StatusService(grid),
+        BackboneService(grid), health, ReflectionService(),
       ])
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await server.serve(untilCancelledWithin: .seconds(10)) }
       group.addTask {
-        let bound = try await transport.listeningAddress
+        try await server.serve(untilCancelledWithin: .seconds(10)) { connections.close() }
+      }
+      group.addTask {
+        let bound = try await transport.boundAddress
         guard let port = bound.ipv4?.port ?? bound.ipv6?.port else {
           throw NodeFailure.invalid("no port to listen on")
         }
@@ -78,12 +82,13 @@ package struct NodeServer: Sendable {
       }
       group.addTask {
         // The chain ends first; calls that wait have their answers; then the server.
-        let grid = self.grid
-        defer {
-          health.isServing = false
-          server.beginGracefulShutdown()
+        let result: Result<Void, NodeFailure>
+        do throws(NodeFailure) { result = .success(try await grid.run()) } catch {
+          result = .failure(error)
         }
-        try await grid.run()
+        health.isServing = false
+        await server.end { connections.close() }
+        try result.get()
       }
       do {
         while try await group.next() != nil {}
@@ -109,9 +114,10 @@ package struct NodeServer: Sendable {
 
   /// Sized for meter streams: windows that keep a stream busy over a slow line, bounded streams a
   /// connection and bounded connections, pings allowed on idle streams.
-  private static func transportConfiguration() -> HTTP2ServerTransport.Posix.Config {
-    let connections = ConnectionCap(limit: Limits.connections)
-    return .defaults { config in
+  private static func transportConfiguration(
+    _ connections: ConnectionCap
+  ) -> HTTP2ServerTransport.Posix.Config {
+    .defaults { config in
       config.http2.targetWindowSize = 1 << 20
       config.http2.maxConcurrentStreams = Limits.streamsPerConnection
       config.rpc.maxRequestPayloadSize = Limits.messageBytes
@@ -123,14 +129,20 @@ package struct NodeServer: Sendable {
   }
 }
 
-/// Closes connections beyond a limit as they arrive.
+/// Closes connections beyond a limit as they arrive, and at last all that arrive.
 private final class ConnectionCap: Sendable {
+  private let isClosed = Atomic(false)
   private let count = Atomic(0)
   private let limit: Int
 
   init(limit: Int) { self.limit = limit }
 
+  func close() { isClosed.store(true, ordering: .relaxed) }
+
   func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
+    guard !isClosed.load(ordering: .relaxed) else {
+      return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
+    }
     let before = count.add(1, ordering: .relaxed).oldValue
     channel.closeFuture.whenComplete { [self] _ in count.subtract(1, ordering: .relaxed) }
     return before < limit ? channel.eventLoop.makeSucceededVoidFuture() : channel.close()

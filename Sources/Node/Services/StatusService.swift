@@ -86,7 +86,9 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
       var last = Int64(clamping: request.from == 0 ? 0 : request.from - 1)
       while true {
         let after = last
-        let page = try await grid.read { try $0.evidence(after: after, limit: Self.evidencePage) }
+        let page = try await grid.host.read {
+          try $0.evidence(after: after, limit: Self.evidencePage)
+        }
         for item in page.items {
           // Of an epoch whose first block is being published: it comes with the next call.
           guard let validators = grid.view.registry.validators(of: item.evidence.epoch) else {

@@ -20,13 +20,13 @@ package struct EpochTable: Hashable, Sendable {
   /// Ascending, without a gap, from the genesis's.
   package private(set) var sets: [EpochSet]
 
-  package init(genesis: Genesis) {
+  package init(genesis: some ChainGenesis) {
     sets = [EpochSet(epoch: 1, sealedAt: 0, validators: genesis.validators)]
   }
 
   /// The first set is the genesis's; each further one stands when a quorum of the one before has
   /// signed commands that accept it. Throws at the first that does not.
-  init(genesis: Genesis, changes: [EpochChange]) throws(PeerFault) {
+  init(genesis: some ChainGenesis, changes: [EpochChange]) throws(PeerFault) {
     self.init(genesis: genesis)
     var proven = ProvenValidators(genesis)
     for change in changes {

@@ -54,7 +54,7 @@ struct HeaderWalk: Sendable {
   private var view: UInt64 = 0
   private var time: Timestamp
 
-  init(genesis: Genesis, genesisRoot: Digest) {
+  init(genesis: some ChainGenesis, genesisRoot: Digest) {
     chain = genesis.chainID
     self.genesisRoot = genesisRoot
     hash = chain
@@ -62,7 +62,9 @@ struct HeaderWalk: Sendable {
   }
 
   /// Begins at any header; what is before it is not known.
-  init(at first: SentHeader, genesis: Genesis, genesisRoot: Digest) throws(PeerFault) {
+  init(
+    at first: SentHeader, genesis: some ChainGenesis, genesisRoot: Digest
+  ) throws(PeerFault) {
     self.init(genesis: genesis, genesisRoot: genesisRoot)
     let header = try Self.decode(first.bytes, next: nil)
     guard header.chain == chain else { throw PeerFault("a header of another chain") }

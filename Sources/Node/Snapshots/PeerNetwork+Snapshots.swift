@@ -38,11 +38,13 @@ extension PeerNetwork {
   }
 }
 
-extension Microgrid {
+extension SnapshotJoin {
   /// A node without a block asks its peers for a state, and takes one that can be proven if it
   /// lacks many blocks or can get them no more. Throws only for what is wrong here: without a
   /// usable peer the node starts from the genesis.
-  static func join(_ store: Store, _ configuration: NodeConfiguration) async throws(NodeFailure) {
+  static func join(_ store: Store, _ configuration: ChainConfiguration<State.Genesis>)
+    async throws(NodeFailure)
+  {
     guard store.latestHeight == 0, let peers = configuration.peers else { return }
     let genesis = configuration.genesis
     let log = configuration.log
@@ -50,7 +52,8 @@ extension Microgrid {
     let network = try PeerNetwork(
       peers, chain: genesis.chainID,
       validators: { EpochValidators(epoch: 1, keys: genesis.validators) },
-      verifier: Verifier(chain: genesis.chainID), sieve: VoteSieve(epoch: 1, floor: 0, view: 1),
+      verifier: Verifier(chain: genesis.chainID, kinds: State.kinds),
+      sieve: VoteSieve(epoch: 1, floor: 0, view: 1),
       receive: { _ in })
     let report: JoinReport
     do {

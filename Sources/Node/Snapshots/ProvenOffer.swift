@@ -23,7 +23,9 @@ struct CoherentOffer: Sendable {
   let lastHash: Digest
 
   /// Throws what is wrong with the offer, without a signature being checked.
-  init(_ offer: SnapshotOffer, genesis: Genesis, genesisRoot: Digest) throws(PeerFault) {
+  init(
+    _ offer: SnapshotOffer, genesis: some ChainGenesis, genesisRoot: Digest
+  ) throws(PeerFault) {
     try Self.checkSizes(offer)
     guard let first = offer.headers.first, offer.headers.count > 1,
       let finalization = offer.headers.last?.finalization, !finalization.isEmpty

@@ -32,15 +32,17 @@ package struct JoinReport: Hashable, Sendable {
 /// its digest, and the state that they make under its root; last the headers, hash by hash, with
 /// every finalization. Memory is bounded by the state, which the node needs anyhow, and one page of
 /// headers.
-package struct SnapshotJoin: Sendable {
+package struct SnapshotJoin<State: RestorableState>: Sendable {
   private let store: Store
-  private let genesis: Genesis
+  private let genesis: State.Genesis
   private var peers: [SnapshotSource] = []
   private var report = JoinReport()
   private let joinBlocks: UInt64
 
   /// `joinBlocks`: height of a state from which on it is taken rather than all blocks.
-  package init(store: Store, genesis: Genesis, joinBlocks: UInt64 = Limits.joinBlocks) {
+  package init(
+    store: Store, genesis: State.Genesis, joinBlocks: UInt64 = Limits.joinBlocks
+  ) {
     self.store = store
     self.genesis = genesis
     self.joinBlocks = joinBlocks
@@ -92,9 +94,8 @@ package struct SnapshotJoin: Sendable {
 
   private func genesisRoot() async throws(NodeFailure) -> Digest {
     do {
-      var pipeline = try await BarePipeline(genesis: genesis)
-      return StateRoot.compose(
-        accounts: pipeline.ledger.root(), checkpoint: pipeline.checkpoint)
+      var state = try await State(genesis: genesis)
+      return state.roots().state
     } catch { throw .invalid("the genesis gives no state to start from (\(error))") }
   }
 
@@ -156,7 +157,7 @@ package struct SnapshotJoin: Sendable {
 
   /// The offered chunks, restored, and found to make the attested root.
   private mutating func state(of offer: ProvenOffer, from peer: SnapshotSource)
-    async throws -> RestoredState
+    async throws -> RestoredState<State>
   {
     var chunks: [StateChunk] = []
     chunks.reserveCapacity(offer.chunks.count)
@@ -200,7 +201,7 @@ package struct SnapshotJoin: Sendable {
   // MARK: Storing
 
   /// Stores the headers up to the offer's, each proven, and then the state.
-  private mutating func install(_ state: RestoredState, _ offer: ProvenOffer, _ root: Digest)
+  private mutating func install(_ state: RestoredState<State>, _ offer: ProvenOffer, _ root: Digest)
     async throws
   {
     try storing { try $0.beginInstall() }
@@ -213,7 +214,7 @@ package struct SnapshotJoin: Sendable {
       }
       try storing {
         try $0.finishInstall(
-          state.snapshot, receiptsRoot: offer.attested.receiptsRoot, totals: state.totals)
+          state.snapshot, attested: BlockRoots(offer.attested), totals: state.totals)
       }
     } catch {
       try storing { try $0.abandonInstall() }
@@ -262,24 +263,24 @@ private struct OfferAnswer: Sendable {
 }
 
 /// A state that was put together from chunks and has the root that is attested.
-private struct RestoredState: Sendable {
+private struct RestoredState<State: RestorableState>: Sendable {
   let snapshot: StoredSnapshot
   let totals: ChainTotals
 
-  init(genesis: Genesis, chunks: [StateChunk], offer: ProvenOffer) throws(PeerFault) {
-    let root: Digest
+  init(genesis: State.Genesis, chunks: [StateChunk], offer: ProvenOffer) throws(PeerFault) {
+    let roots: (state: Digest, outbox: Digest)
     do throws(Rejection) {
-      var pipeline = try BarePipeline(genesis: genesis, chunks: chunks)
-      root = StateRoot.compose(
-        accounts: pipeline.ledger.root(), checkpoint: pipeline.checkpoint)
-      totals = pipeline.totals
+      var state = try State(genesis: genesis, chunks: chunks)
+      roots = state.roots()
+      totals = state.totals
     } catch {
       throw PeerFault("its chunks do not make a state (\(error))")
     }
-    guard root == offer.attested.stateRoot else {
-      throw PeerFault("the state of its chunks has another root than is attested")
+    guard roots.state == offer.attested.stateRoot, roots.outbox == offer.attested.outboxRoot else {
+      throw PeerFault("the state of its chunks has other roots than are attested")
     }
     snapshot = StoredSnapshot(
-      height: offer.height, stateRoot: root, accountsRoot: offer.accountsRoot, chunks: chunks)
+      height: offer.height, stateRoot: roots.state, accountsRoot: offer.accountsRoot, chunks: chunks
+    )
   }
 }

@@ -362,6 +362,87 @@ package nonisolated struct Intertie_V1_Command: Sendable {
     set {body = .acceptValidators(newValue)}
   }
 
+  /// Sends a free balance to an account of another grid.
+  package var transferAbroad: Intertie_V1_TransferAbroad {
+    get {
+      if case .transferAbroad(let v)? = body {return v}
+      return Intertie_V1_TransferAbroad()
+    }
+    set {body = .transferAbroad(newValue)}
+  }
+
+  /// Backbone, operator: enters a grid into the registry.
+  package var registerGrid: Intertie_V1_RegisterGrid {
+    get {
+      if case .registerGrid(let v)? = body {return v}
+      return Intertie_V1_RegisterGrid()
+    }
+    set {body = .registerGrid(newValue)}
+  }
+
+  /// Backbone, operator: an interconnector.
+  package var putLine: Intertie_V1_PutLine {
+    get {
+      if case .putLine(let v)? = body {return v}
+      return Intertie_V1_PutLine()
+    }
+    set {body = .putLine(newValue)}
+  }
+
+  /// Backbone, operator: the clean generation that a grid may be rewarded for.
+  package var rateGrid: Intertie_V1_RateGrid {
+    get {
+      if case .rateGrid(let v)? = body {return v}
+      return Intertie_V1_RateGrid()
+    }
+    set {body = .rateGrid(newValue)}
+  }
+
+  /// Backbone, operator: TSL of the backbone for an account of a grid.
+  package var grantTsl: Intertie_V1_GridPayment {
+    get {
+      if case .grantTsl(let v)? = body {return v}
+      return Intertie_V1_GridPayment()
+    }
+    set {body = .grantTsl(newValue)}
+  }
+
+  /// Backbone, oracle: an interconnector's wheeling fee.
+  package var setWheelingFee: Intertie_V1_SetWheelingFee {
+    get {
+      if case .setWheelingFee(let v)? = body {return v}
+      return Intertie_V1_SetWheelingFee()
+    }
+    set {body = .setWheelingFee(newValue)}
+  }
+
+  /// Backbone, gateway: money that enters the network, for an account of a grid.
+  package var issueMoney: Intertie_V1_GridPayment {
+    get {
+      if case .issueMoney(let v)? = body {return v}
+      return Intertie_V1_GridPayment()
+    }
+    set {body = .issueMoney(newValue)}
+  }
+
+  /// Backbone, gateway: a withdrawal was paid out.
+  package var payOut: Intertie_V1_PayOut {
+    get {
+      if case .payOut(let v)? = body {return v}
+      return Intertie_V1_PayOut()
+    }
+    set {body = .payOut(newValue)}
+  }
+
+  /// Backbone: the signer's money there to an account of a grid.
+  package var payGrid: Intertie_V1_GridPayment {
+    get {
+      if case .payGrid(let v)? = body {return v}
+      return Intertie_V1_GridPayment()
+    }
+    set {body = .payGrid(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// What is asked. Exactly one; none: malformed.
@@ -396,6 +477,24 @@ package nonisolated struct Intertie_V1_Command: Sendable {
     case proposeValidators(Intertie_V1_ProposeValidators)
     /// A validator, present or proposed: accepts the open proposal.
     case acceptValidators(Intertie_V1_AcceptValidators)
+    /// Sends a free balance to an account of another grid.
+    case transferAbroad(Intertie_V1_TransferAbroad)
+    /// Backbone, operator: enters a grid into the registry.
+    case registerGrid(Intertie_V1_RegisterGrid)
+    /// Backbone, operator: an interconnector.
+    case putLine(Intertie_V1_PutLine)
+    /// Backbone, operator: the clean generation that a grid may be rewarded for.
+    case rateGrid(Intertie_V1_RateGrid)
+    /// Backbone, operator: TSL of the backbone for an account of a grid.
+    case grantTsl(Intertie_V1_GridPayment)
+    /// Backbone, oracle: an interconnector's wheeling fee.
+    case setWheelingFee(Intertie_V1_SetWheelingFee)
+    /// Backbone, gateway: money that enters the network, for an account of a grid.
+    case issueMoney(Intertie_V1_GridPayment)
+    /// Backbone, gateway: a withdrawal was paid out.
+    case payOut(Intertie_V1_PayOut)
+    /// Backbone: the signer's money there to an account of a grid.
+    case payGrid(Intertie_V1_GridPayment)
 
   }
 
@@ -417,6 +516,37 @@ package nonisolated struct Intertie_V1_Transfer: Sendable {
   /// How much, in the asset's smallest unit, 1...10^18; outside: malformed; more than is free:
   /// insufficient funds; WATT above what the receiver may hold: limit exceeded.
   package var amount: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// Sends a free balance to an account of another grid, over the backbone. It is debited at once, and
+/// its receipt names the packet that is under way. If the backbone does not execute it, it is
+/// refunded. On a grid without a backbone: unknown object; while as many packets are under way as
+/// may be: limit exceeded.
+package nonisolated struct Intertie_V1_TransferAbroad: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The other grid's chain id, 32 bytes; another length, or this grid's own: malformed.
+  package var grid: Data = Data()
+
+  /// The receiver's public key there, 32 bytes; another length: malformed. A key that was never seen
+  /// becomes an account.
+  package var to: Data = Data()
+
+  /// Money, TSL or ECT; not set, unknown, or energy: malformed.
+  package var asset: Intertie_V1_Asset = .unspecified
+
+  /// How much, in the asset's smallest unit, 1...10^18; outside: malformed; more than is free:
+  /// insufficient funds.
+  package var amount: Int64 = 0
+
+  /// The last height of the backbone at which it may be executed, any value; later it is refunded.
+  package var deadline: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -638,7 +768,7 @@ package nonisolated struct Intertie_V1_SetUtility: Sendable {
   package init() {}
 }
 
-/// Brings money into the grid.
+/// Brings money into the grid. On a grid with a backbone, whose money comes over it: wrong role.
 package nonisolated struct Intertie_V1_Issue: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -655,7 +785,9 @@ package nonisolated struct Intertie_V1_Issue: Sendable {
   package init() {}
 }
 
-/// Takes the signer's money out of the grid; the gateway pays it out.
+/// Takes the signer's money out of the grid; the gateway pays it out. On a grid with a backbone it
+/// travels to the backbone's gateway, and its receipt names the packet that is under way; while as
+/// many are under way as may be: limit exceeded.
 package nonisolated struct Intertie_V1_Redeem: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -733,6 +865,9 @@ package nonisolated struct Intertie_V1_SubmitResult: Sendable {
   /// Chain time of that block, microseconds since the Unix epoch; 0 without a block.
   package var timeUs: Int64 = 0
 
+  /// What was asked for is under way to the backbone, in the packet of this sequence; 0: it is not.
+  package var packet: UInt64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -791,7 +926,7 @@ nonisolated extension Intertie_V1_SignedCommand: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Intertie_V1_Command: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Command"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}signer\0\u{1}sequence\0\u{3}expires_us\0\u{2}\u{6}transfer\0\u{1}place\0\u{1}cancel\0\u{1}replace\0\u{3}set_agent\0\u{3}admit_member\0\u{3}register_meter\0\u{3}retire_meter\0\u{3}register_storage\0\u{3}publish_tariff\0\u{3}set_utility\0\u{1}issue\0\u{1}redeem\0\u{3}propose_validators\0\u{3}accept_validators\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}signer\0\u{1}sequence\0\u{3}expires_us\0\u{2}\u{6}transfer\0\u{1}place\0\u{1}cancel\0\u{1}replace\0\u{3}set_agent\0\u{3}admit_member\0\u{3}register_meter\0\u{3}retire_meter\0\u{3}register_storage\0\u{3}publish_tariff\0\u{3}set_utility\0\u{1}issue\0\u{1}redeem\0\u{3}propose_validators\0\u{3}accept_validators\0\u{3}transfer_abroad\0\u{4}\u{f}register_grid\0\u{3}put_line\0\u{3}rate_grid\0\u{3}grant_tsl\0\u{3}set_wheeling_fee\0\u{3}issue_money\0\u{3}pay_out\0\u{3}pay_grid\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -998,6 +1133,123 @@ nonisolated extension Intertie_V1_Command: SwiftProtobuf.Message, SwiftProtobuf.
           self.body = .acceptValidators(v)
         }
       }()
+      case 25: try {
+        var v: Intertie_V1_TransferAbroad?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .transferAbroad(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .transferAbroad(v)
+        }
+      }()
+      case 40: try {
+        var v: Intertie_V1_RegisterGrid?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .registerGrid(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .registerGrid(v)
+        }
+      }()
+      case 41: try {
+        var v: Intertie_V1_PutLine?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .putLine(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .putLine(v)
+        }
+      }()
+      case 42: try {
+        var v: Intertie_V1_RateGrid?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .rateGrid(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .rateGrid(v)
+        }
+      }()
+      case 43: try {
+        var v: Intertie_V1_GridPayment?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .grantTsl(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .grantTsl(v)
+        }
+      }()
+      case 44: try {
+        var v: Intertie_V1_SetWheelingFee?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .setWheelingFee(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .setWheelingFee(v)
+        }
+      }()
+      case 45: try {
+        var v: Intertie_V1_GridPayment?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .issueMoney(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .issueMoney(v)
+        }
+      }()
+      case 46: try {
+        var v: Intertie_V1_PayOut?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .payOut(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .payOut(v)
+        }
+      }()
+      case 47: try {
+        var v: Intertie_V1_GridPayment?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .payGrid(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .payGrid(v)
+        }
+      }()
       default: break
       }
     }
@@ -1081,6 +1333,42 @@ nonisolated extension Intertie_V1_Command: SwiftProtobuf.Message, SwiftProtobuf.
       guard case .acceptValidators(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
     }()
+    case .transferAbroad?: try {
+      guard case .transferAbroad(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+    }()
+    case .registerGrid?: try {
+      guard case .registerGrid(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
+    }()
+    case .putLine?: try {
+      guard case .putLine(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 41)
+    }()
+    case .rateGrid?: try {
+      guard case .rateGrid(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 42)
+    }()
+    case .grantTsl?: try {
+      guard case .grantTsl(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 43)
+    }()
+    case .setWheelingFee?: try {
+      guard case .setWheelingFee(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 44)
+    }()
+    case .issueMoney?: try {
+      guard case .issueMoney(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 45)
+    }()
+    case .payOut?: try {
+      guard case .payOut(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 46)
+    }()
+    case .payGrid?: try {
+      guard case .payGrid(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 47)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1132,6 +1420,56 @@ nonisolated extension Intertie_V1_Transfer: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.to != rhs.to {return false}
     if lhs.asset != rhs.asset {return false}
     if lhs.amount != rhs.amount {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_TransferAbroad: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".TransferAbroad"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grid\0\u{1}to\0\u{1}asset\0\u{1}amount\0\u{1}deadline\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.grid) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.to) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.asset) }()
+      case 4: try { try decoder.decodeSingularInt64Field(value: &self.amount) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.deadline) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.grid.isEmpty {
+      try visitor.visitSingularBytesField(value: self.grid, fieldNumber: 1)
+    }
+    if !self.to.isEmpty {
+      try visitor.visitSingularBytesField(value: self.to, fieldNumber: 2)
+    }
+    if self.asset != .unspecified {
+      try visitor.visitSingularEnumField(value: self.asset, fieldNumber: 3)
+    }
+    if self.amount != 0 {
+      try visitor.visitSingularInt64Field(value: self.amount, fieldNumber: 4)
+    }
+    if self.deadline != 0 {
+      try visitor.visitSingularUInt64Field(value: self.deadline, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_TransferAbroad, rhs: Intertie_V1_TransferAbroad) -> Bool {
+    if lhs.grid != rhs.grid {return false}
+    if lhs.to != rhs.to {return false}
+    if lhs.asset != rhs.asset {return false}
+    if lhs.amount != rhs.amount {return false}
+    if lhs.deadline != rhs.deadline {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1678,7 +2016,7 @@ nonisolated extension Intertie_V1_AcceptValidators: SwiftProtobuf.Message, Swift
 
 nonisolated extension Intertie_V1_SubmitResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SubmitResult"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}rejection\0\u{1}order\0\u{3}filled_wh\0\u{3}resting_wh\0\u{1}height\0\u{1}index\0\u{3}time_us\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}rejection\0\u{1}order\0\u{3}filled_wh\0\u{3}resting_wh\0\u{1}height\0\u{1}index\0\u{3}time_us\0\u{1}packet\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1693,6 +2031,7 @@ nonisolated extension Intertie_V1_SubmitResult: SwiftProtobuf.Message, SwiftProt
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.height) }()
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self.index) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.timeUs) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.packet) }()
       default: break
       }
     }
@@ -1720,6 +2059,9 @@ nonisolated extension Intertie_V1_SubmitResult: SwiftProtobuf.Message, SwiftProt
     if self.timeUs != 0 {
       try visitor.visitSingularInt64Field(value: self.timeUs, fieldNumber: 7)
     }
+    if self.packet != 0 {
+      try visitor.visitSingularUInt64Field(value: self.packet, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1731,6 +2073,7 @@ nonisolated extension Intertie_V1_SubmitResult: SwiftProtobuf.Message, SwiftProt
     if lhs.height != rhs.height {return false}
     if lhs.index != rhs.index {return false}
     if lhs.timeUs != rhs.timeUs {return false}
+    if lhs.packet != rhs.packet {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

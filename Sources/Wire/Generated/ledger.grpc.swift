@@ -72,6 +72,19 @@ package enum Intertie_V1_Ledger: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "ReceiptProof" metadata.
+        package enum ReceiptProof: Sendable {
+            /// Request type for "ReceiptProof".
+            package typealias Input = Intertie_V1_ReceiptRequest
+            /// Response type for "ReceiptProof".
+            package typealias Output = Intertie_V1_ReceiptProofResponse
+            /// Descriptor for "ReceiptProof".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "intertie.v1.Ledger"),
+                method: "ReceiptProof",
+                type: .unary
+            )
+        }
         /// Namespace for "History" metadata.
         package enum History: Sendable {
             /// Request type for "History".
@@ -104,6 +117,7 @@ package enum Intertie_V1_Ledger: Sendable {
             Account.descriptor,
             Receipt.descriptor,
             Proof.descriptor,
+            ReceiptProof.descriptor,
             History.descriptor,
             Blocks.descriptor
         ]
@@ -216,6 +230,26 @@ extension Intertie_V1_Ledger {
             request: GRPCCore.StreamingServerRequest<Intertie_V1_ProofRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_ProofResponse>
+
+        /// Handle the "ReceiptProof" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > A receipt with the path to a header that the validators finalised.
+        /// > Errors: INVALID_ARGUMENT neither way of naming it; NOT_FOUND no such receipt, or pruned;
+        /// > RESOURCE_EXHAUSTED no header attests its block yet: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Intertie_V1_ReceiptRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Intertie_V1_ReceiptProofResponse` messages.
+        func receiptProof(
+            request: GRPCCore.StreamingServerRequest<Intertie_V1_ReceiptRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_ReceiptProofResponse>
 
         /// Handle the "History" method.
         ///
@@ -350,6 +384,26 @@ extension Intertie_V1_Ledger {
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Intertie_V1_ProofResponse>
 
+        /// Handle the "ReceiptProof" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > A receipt with the path to a header that the validators finalised.
+        /// > Errors: INVALID_ARGUMENT neither way of naming it; NOT_FOUND no such receipt, or pruned;
+        /// > RESOURCE_EXHAUSTED no header attests its block yet: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_ReceiptRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Intertie_V1_ReceiptProofResponse` message.
+        func receiptProof(
+            request: GRPCCore.ServerRequest<Intertie_V1_ReceiptRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Intertie_V1_ReceiptProofResponse>
+
         /// Handle the "History" method.
         ///
         /// > Source IDL Documentation:
@@ -481,6 +535,26 @@ extension Intertie_V1_Ledger {
             context: GRPCCore.ServerContext
         ) async throws -> Intertie_V1_ProofResponse
 
+        /// Handle the "ReceiptProof" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > A receipt with the path to a header that the validators finalised.
+        /// > Errors: INVALID_ARGUMENT neither way of naming it; NOT_FOUND no such receipt, or pruned;
+        /// > RESOURCE_EXHAUSTED no header attests its block yet: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A `Intertie_V1_ReceiptRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Intertie_V1_ReceiptProofResponse` to respond with.
+        func receiptProof(
+            request: Intertie_V1_ReceiptRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Intertie_V1_ReceiptProofResponse
+
         /// Handle the "History" method.
         ///
         /// > Source IDL Documentation:
@@ -572,6 +646,17 @@ extension Intertie_V1_Ledger.StreamingServiceProtocol {
             }
         )
         router.registerHandler(
+            forMethod: Intertie_V1_Ledger.Method.ReceiptProof.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_ReceiptRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_ReceiptProofResponse>(),
+            handler: { request, context in
+                try await self.receiptProof(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
             forMethod: Intertie_V1_Ledger.Method.History.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_HistoryRequest>(),
             serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_HistoryResponse>(),
@@ -637,6 +722,17 @@ extension Intertie_V1_Ledger.ServiceProtocol {
         context: GRPCCore.ServerContext
     ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_ProofResponse> {
         let response = try await self.proof(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func receiptProof(
+        request: GRPCCore.StreamingServerRequest<Intertie_V1_ReceiptRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_ReceiptProofResponse> {
+        let response = try await self.receiptProof(
             request: GRPCCore.ServerRequest(stream: request),
             context: context
         )
@@ -714,6 +810,19 @@ extension Intertie_V1_Ledger.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<Intertie_V1_ProofResponse> {
         return GRPCCore.ServerResponse<Intertie_V1_ProofResponse>(
             message: try await self.proof(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func receiptProof(
+        request: GRPCCore.ServerRequest<Intertie_V1_ReceiptRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Intertie_V1_ReceiptProofResponse> {
+        return GRPCCore.ServerResponse<Intertie_V1_ReceiptProofResponse>(
+            message: try await self.receiptProof(
                 request: request.message,
                 context: context
             ),
@@ -864,6 +973,31 @@ extension Intertie_V1_Ledger {
             deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_ProofResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_ProofResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "ReceiptProof" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > A receipt with the path to a header that the validators finalised.
+        /// > Errors: INVALID_ARGUMENT neither way of naming it; NOT_FOUND no such receipt, or pruned;
+        /// > RESOURCE_EXHAUSTED no header attests its block yet: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_ReceiptRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_ReceiptRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_ReceiptProofResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func receiptProof<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_ReceiptRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_ReceiptRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_ReceiptProofResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_ReceiptProofResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
 
         /// Call the "History" method.
@@ -1081,6 +1215,42 @@ extension Intertie_V1_Ledger {
             )
         }
 
+        /// Call the "ReceiptProof" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > A receipt with the path to a header that the validators finalised.
+        /// > Errors: INVALID_ARGUMENT neither way of naming it; NOT_FOUND no such receipt, or pruned;
+        /// > RESOURCE_EXHAUSTED no header attests its block yet: ask again.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_ReceiptRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_ReceiptRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_ReceiptProofResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func receiptProof<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_ReceiptRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_ReceiptRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_ReceiptProofResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_ReceiptProofResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Intertie_V1_Ledger.Method.ReceiptProof.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
         /// Call the "History" method.
         ///
         /// > Source IDL Documentation:
@@ -1275,6 +1445,37 @@ extension Intertie_V1_Ledger.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_ProofRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_ProofResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ReceiptProof" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > A receipt with the path to a header that the validators finalised.
+    /// > Errors: INVALID_ARGUMENT neither way of naming it; NOT_FOUND no such receipt, or pruned;
+    /// > RESOURCE_EXHAUSTED no header attests its block yet: ask again.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Intertie_V1_ReceiptRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func receiptProof<Result>(
+        request: GRPCCore.ClientRequest<Intertie_V1_ReceiptRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_ReceiptProofResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.receiptProof(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_ReceiptRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_ReceiptProofResponse>(),
             options: options,
             onResponse: handleResponse
         )
@@ -1478,6 +1679,41 @@ extension Intertie_V1_Ledger.ClientProtocol {
             metadata: metadata
         )
         return try await self.proof(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "ReceiptProof" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > A receipt with the path to a header that the validators finalised.
+    /// > Errors: INVALID_ARGUMENT neither way of naming it; NOT_FOUND no such receipt, or pruned;
+    /// > RESOURCE_EXHAUSTED no header attests its block yet: ask again.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func receiptProof<Result>(
+        _ message: Intertie_V1_ReceiptRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_ReceiptProofResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Intertie_V1_ReceiptRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.receiptProof(
             request: request,
             options: options,
             onResponse: handleResponse

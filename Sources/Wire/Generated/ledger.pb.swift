@@ -47,7 +47,8 @@ package nonisolated enum Intertie_V1_HistoryKind: SwiftProtobuf.Enum, Swift.Case
   /// Sent to the counterparty.
   case transferOut // = 5
 
-  /// Money that the gateway issued.
+  /// Money that the gateway issued; on a grid with a backbone also TSL, and `reference` is the
+  /// packet.
   case issued // = 6
 
   /// Money that was redeemed.
@@ -85,6 +86,18 @@ package nonisolated enum Intertie_V1_HistoryKind: SwiftProtobuf.Enum, Swift.Case
 
   /// Arrears received; the counterparty is the debtor.
   case arrearsReceived // = 18
+
+  /// Sent to another grid; from here on `reference` is the packet, which a refund names again.
+  case sentAbroad // = 19
+
+  /// Received from another grid, or from an account of the backbone.
+  case receivedFromAbroad // = 20
+
+  /// Money for the backbone's gateway.
+  case withdrawn // = 21
+
+  /// What was sent or withdrawn came back, since the backbone did not execute it.
+  case refunded // = 22
   case UNRECOGNIZED(Int)
 
   package init() {
@@ -112,6 +125,10 @@ package nonisolated enum Intertie_V1_HistoryKind: SwiftProtobuf.Enum, Swift.Case
     case 16: self = .rewarded
     case 17: self = .arrearsPaid
     case 18: self = .arrearsReceived
+    case 19: self = .sentAbroad
+    case 20: self = .receivedFromAbroad
+    case 21: self = .withdrawn
+    case 22: self = .refunded
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -137,6 +154,10 @@ package nonisolated enum Intertie_V1_HistoryKind: SwiftProtobuf.Enum, Swift.Case
     case .rewarded: return 16
     case .arrearsPaid: return 17
     case .arrearsReceived: return 18
+    case .sentAbroad: return 19
+    case .receivedFromAbroad: return 20
+    case .withdrawn: return 21
+    case .refunded: return 22
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -162,6 +183,10 @@ package nonisolated enum Intertie_V1_HistoryKind: SwiftProtobuf.Enum, Swift.Case
     .rewarded,
     .arrearsPaid,
     .arrearsReceived,
+    .sentAbroad,
+    .receivedFromAbroad,
+    .withdrawn,
+    .refunded,
   ]
 
 }
@@ -433,6 +458,163 @@ package nonisolated struct Intertie_V1_ProofResponse: Sendable {
   package init() {}
 }
 
+/// Proves what became of an entry to who knows only the genesis. To verify: the leaf is the place in
+/// the block as 4 bytes big-endian, entry_digest, receipt; climb from it as in ProofResponse to the
+/// root of the block's receipts. With the height as 8 bytes big-endian before it, this root is a leaf
+/// of a second tree: of the newest blocks, since headers attest some blocks and pass over others.
+/// Climb from it by block_path to the receipts root that the header attests; the finalization is as
+/// in ProofResponse.
+package nonisolated struct Intertie_V1_ReceiptProofResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Height of the entry's block.
+  package var height: UInt64 = 0
+
+  /// The receipt in canonical bytes: the reason of the rejection (1 byte, 0: applied), the order,
+  /// Wh traded at once, Wh resting, the packet that carries it on (8 bytes each, big-endian).
+  package var receipt: Data = Data()
+
+  /// SHA-256 of the entry's payload, 32 bytes.
+  package var entryDigest: Data = Data()
+
+  /// The entry itself; none: it is too large to be of use, as packets of another chain are.
+  package var entry: Intertie_V1_ReceiptProofResponse.OneOf_Entry? = nil
+
+  /// A command.
+  package var command: Intertie_V1_SignedCommand {
+    get {
+      if case .command(let v)? = entry {return v}
+      return Intertie_V1_SignedCommand()
+    }
+    set {entry = .command(newValue)}
+  }
+
+  /// A reading.
+  package var reading: Intertie_V1_SignedReading {
+    get {
+      if case .reading(let v)? = entry {return v}
+      return Intertie_V1_SignedReading()
+    }
+    set {entry = .reading(newValue)}
+  }
+
+  /// Place of the entry in the block and of the leaf in the tree, from 0.
+  package var leafIndex: UInt64 = 0
+
+  /// Entries of the block.
+  package var leafCount: UInt64 = 0
+
+  /// Sibling hashes of 32 bytes, from the leaf upwards; a lone right edge has none.
+  package var path: [Data] = []
+
+  /// The attesting header in canonical bytes.
+  package var header: Data = Data()
+
+  /// Certificate of the finalisation of the header, or of the last of its descendants.
+  package var finalization: Data = Data()
+
+  /// Headers behind the attesting one up to the one that was finalised; mostly none.
+  package var descendants: [Data] = []
+
+  /// Place of the block in the second tree, from 0; mostly 0.
+  package var blockIndex: UInt64 = 0
+
+  /// Blocks in the second tree; mostly 1.
+  package var blockCount: UInt64 = 0
+
+  /// Sibling hashes of 32 bytes, from the block upwards; mostly none.
+  package var blockPath: [Data] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// The entry itself; none: it is too large to be of use, as packets of another chain are.
+  package nonisolated enum OneOf_Entry: Equatable, Sendable {
+    /// A command.
+    case command(Intertie_V1_SignedCommand)
+    /// A reading.
+    case reading(Intertie_V1_SignedReading)
+
+  }
+
+  package init() {}
+}
+
+/// A proof in a file, complete but for the genesis: to be checked years later, without a node. To
+/// verify: the founders are the validators of epoch 1; each change of epoch, in order, proves those
+/// of its own, as EpochChange says; then the proof is checked as its own message says, with the
+/// validators of the header's epoch. Whoever has the genesis compares chain and founders with it;
+/// whoever has not, with what others know them to be.
+package nonisolated struct Intertie_V1_ProofFile: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The form of the file: 1.
+  package var version: UInt32 {
+    get {_storage._version}
+    set {_uniqueStorage()._version = newValue}
+  }
+
+  /// Id of the chain, SHA-256 of its genesis in canonical bytes, 32 bytes.
+  package var chainID: Data {
+    get {_storage._chainID}
+    set {_uniqueStorage()._chainID = newValue}
+  }
+
+  /// Public keys of the first epoch's validators, 32 bytes each, in the genesis's order; 1...100.
+  package var founders: [Data] {
+    get {_storage._founders}
+    set {_uniqueStorage()._founders = newValue}
+  }
+
+  /// How the epochs from 2 up to the header's began.
+  package var epochs: [Intertie_V1_EpochChange] {
+    get {_storage._epochs}
+    set {_uniqueStorage()._epochs = newValue}
+  }
+
+  /// What is proven; none: the file is cut off.
+  package var proof: OneOf_Proof? {
+    get {return _storage._proof}
+    set {_uniqueStorage()._proof = newValue}
+  }
+
+  /// An account's balances; without the validators, which the file has.
+  package var balance: Intertie_V1_ProofResponse {
+    get {
+      if case .balance(let v)? = _storage._proof {return v}
+      return Intertie_V1_ProofResponse()
+    }
+    set {_uniqueStorage()._proof = .balance(newValue)}
+  }
+
+  /// What became of an entry.
+  package var receipt: Intertie_V1_ReceiptProofResponse {
+    get {
+      if case .receipt(let v)? = _storage._proof {return v}
+      return Intertie_V1_ReceiptProofResponse()
+    }
+    set {_uniqueStorage()._proof = .receipt(newValue)}
+  }
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// What is proven; none: the file is cut off.
+  package nonisolated enum OneOf_Proof: Equatable, Sendable {
+    /// An account's balances; without the validators, which the file has.
+    case balance(Intertie_V1_ProofResponse)
+    /// What became of an entry.
+    case receipt(Intertie_V1_ReceiptProofResponse)
+
+  }
+
+  package init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
 /// Asks for an account's history.
 package nonisolated struct Intertie_V1_HistoryRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -500,7 +682,7 @@ package nonisolated struct Intertie_V1_HistoryEntry: Sendable {
   /// The other side's public key, 32 bytes; empty: none.
   package var counterparty: Data = Data()
 
-  /// Order, sequence or interval, as the kind says.
+  /// Order, sequence, interval or packet, as the kind says.
   package var reference: UInt64 = 0
 
   /// Place in the block of the command behind it; not set: none.
@@ -571,7 +753,7 @@ package nonisolated struct Intertie_V1_BlockData: Sendable {
 fileprivate nonisolated let _protobuf_package = "intertie.v1"
 
 nonisolated extension Intertie_V1_HistoryKind: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0HISTORY_KIND_UNSPECIFIED\0\u{1}HISTORY_KIND_COMMAND\0\u{1}HISTORY_KIND_BOUGHT\0\u{1}HISTORY_KIND_SOLD\0\u{1}HISTORY_KIND_TRANSFER_IN\0\u{1}HISTORY_KIND_TRANSFER_OUT\0\u{1}HISTORY_KIND_ISSUED\0\u{1}HISTORY_KIND_REDEEMED\0\u{1}HISTORY_KIND_GRANTED\0\u{1}HISTORY_KIND_METERED\0\u{1}HISTORY_KIND_COMMISSION\0\u{1}HISTORY_KIND_COMMISSION_SHARE\0\u{1}HISTORY_KIND_UTILITY_PURCHASE\0\u{1}HISTORY_KIND_UTILITY_SALE\0\u{1}HISTORY_KIND_UNSERVED\0\u{1}HISTORY_KIND_CURTAILED\0\u{1}HISTORY_KIND_REWARDED\0\u{1}HISTORY_KIND_ARREARS_PAID\0\u{1}HISTORY_KIND_ARREARS_RECEIVED\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0HISTORY_KIND_UNSPECIFIED\0\u{1}HISTORY_KIND_COMMAND\0\u{1}HISTORY_KIND_BOUGHT\0\u{1}HISTORY_KIND_SOLD\0\u{1}HISTORY_KIND_TRANSFER_IN\0\u{1}HISTORY_KIND_TRANSFER_OUT\0\u{1}HISTORY_KIND_ISSUED\0\u{1}HISTORY_KIND_REDEEMED\0\u{1}HISTORY_KIND_GRANTED\0\u{1}HISTORY_KIND_METERED\0\u{1}HISTORY_KIND_COMMISSION\0\u{1}HISTORY_KIND_COMMISSION_SHARE\0\u{1}HISTORY_KIND_UTILITY_PURCHASE\0\u{1}HISTORY_KIND_UTILITY_SALE\0\u{1}HISTORY_KIND_UNSERVED\0\u{1}HISTORY_KIND_CURTAILED\0\u{1}HISTORY_KIND_REWARDED\0\u{1}HISTORY_KIND_ARREARS_PAID\0\u{1}HISTORY_KIND_ARREARS_RECEIVED\0\u{1}HISTORY_KIND_SENT_ABROAD\0\u{1}HISTORY_KIND_RECEIVED_FROM_ABROAD\0\u{1}HISTORY_KIND_WITHDRAWN\0\u{1}HISTORY_KIND_REFUNDED\0")
 }
 
 nonisolated extension Intertie_V1_SubmitRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1039,6 +1221,264 @@ nonisolated extension Intertie_V1_ProofResponse: SwiftProtobuf.Message, SwiftPro
     if lhs.finalization != rhs.finalization {return false}
     if lhs.validators != rhs.validators {return false}
     if lhs.descendants != rhs.descendants {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_ReceiptProofResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ReceiptProofResponse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}height\0\u{1}receipt\0\u{3}entry_digest\0\u{1}command\0\u{1}reading\0\u{3}leaf_index\0\u{3}leaf_count\0\u{1}path\0\u{1}header\0\u{1}finalization\0\u{1}descendants\0\u{3}block_index\0\u{3}block_count\0\u{3}block_path\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.height) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.receipt) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.entryDigest) }()
+      case 4: try {
+        var v: Intertie_V1_SignedCommand?
+        var hadOneofValue = false
+        if let current = self.entry {
+          hadOneofValue = true
+          if case .command(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.entry = .command(v)
+        }
+      }()
+      case 5: try {
+        var v: Intertie_V1_SignedReading?
+        var hadOneofValue = false
+        if let current = self.entry {
+          hadOneofValue = true
+          if case .reading(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.entry = .reading(v)
+        }
+      }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.leafIndex) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.leafCount) }()
+      case 8: try { try decoder.decodeRepeatedBytesField(value: &self.path) }()
+      case 9: try { try decoder.decodeSingularBytesField(value: &self.header) }()
+      case 10: try { try decoder.decodeSingularBytesField(value: &self.finalization) }()
+      case 11: try { try decoder.decodeRepeatedBytesField(value: &self.descendants) }()
+      case 12: try { try decoder.decodeSingularUInt64Field(value: &self.blockIndex) }()
+      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.blockCount) }()
+      case 14: try { try decoder.decodeRepeatedBytesField(value: &self.blockPath) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.height != 0 {
+      try visitor.visitSingularUInt64Field(value: self.height, fieldNumber: 1)
+    }
+    if !self.receipt.isEmpty {
+      try visitor.visitSingularBytesField(value: self.receipt, fieldNumber: 2)
+    }
+    if !self.entryDigest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.entryDigest, fieldNumber: 3)
+    }
+    switch self.entry {
+    case .command?: try {
+      guard case .command(let v)? = self.entry else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .reading?: try {
+      guard case .reading(let v)? = self.entry else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case nil: break
+    }
+    if self.leafIndex != 0 {
+      try visitor.visitSingularUInt64Field(value: self.leafIndex, fieldNumber: 6)
+    }
+    if self.leafCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.leafCount, fieldNumber: 7)
+    }
+    if !self.path.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.path, fieldNumber: 8)
+    }
+    if !self.header.isEmpty {
+      try visitor.visitSingularBytesField(value: self.header, fieldNumber: 9)
+    }
+    if !self.finalization.isEmpty {
+      try visitor.visitSingularBytesField(value: self.finalization, fieldNumber: 10)
+    }
+    if !self.descendants.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.descendants, fieldNumber: 11)
+    }
+    if self.blockIndex != 0 {
+      try visitor.visitSingularUInt64Field(value: self.blockIndex, fieldNumber: 12)
+    }
+    if self.blockCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.blockCount, fieldNumber: 13)
+    }
+    if !self.blockPath.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.blockPath, fieldNumber: 14)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_ReceiptProofResponse, rhs: Intertie_V1_ReceiptProofResponse) -> Bool {
+    if lhs.height != rhs.height {return false}
+    if lhs.receipt != rhs.receipt {return false}
+    if lhs.entryDigest != rhs.entryDigest {return false}
+    if lhs.entry != rhs.entry {return false}
+    if lhs.leafIndex != rhs.leafIndex {return false}
+    if lhs.leafCount != rhs.leafCount {return false}
+    if lhs.path != rhs.path {return false}
+    if lhs.header != rhs.header {return false}
+    if lhs.finalization != rhs.finalization {return false}
+    if lhs.descendants != rhs.descendants {return false}
+    if lhs.blockIndex != rhs.blockIndex {return false}
+    if lhs.blockCount != rhs.blockCount {return false}
+    if lhs.blockPath != rhs.blockPath {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_ProofFile: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ProofFile"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{3}chain_id\0\u{1}founders\0\u{1}epochs\0\u{1}balance\0\u{1}receipt\0")
+
+  fileprivate class _StorageClass {
+    var _version: UInt32 = 0
+    var _chainID: Data = Data()
+    var _founders: [Data] = []
+    var _epochs: [Intertie_V1_EpochChange] = []
+    var _proof: Intertie_V1_ProofFile.OneOf_Proof?
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _version = source._version
+      _chainID = source._chainID
+      _founders = source._founders
+      _epochs = source._epochs
+      _proof = source._proof
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt32Field(value: &_storage._version) }()
+        case 2: try { try decoder.decodeSingularBytesField(value: &_storage._chainID) }()
+        case 3: try { try decoder.decodeRepeatedBytesField(value: &_storage._founders) }()
+        case 4: try { try decoder.decodeRepeatedMessageField(value: &_storage._epochs) }()
+        case 5: try {
+          var v: Intertie_V1_ProofResponse?
+          var hadOneofValue = false
+          if let current = _storage._proof {
+            hadOneofValue = true
+            if case .balance(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._proof = .balance(v)
+          }
+        }()
+        case 6: try {
+          var v: Intertie_V1_ReceiptProofResponse?
+          var hadOneofValue = false
+          if let current = _storage._proof {
+            hadOneofValue = true
+            if case .receipt(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._proof = .receipt(v)
+          }
+        }()
+        default: break
+        }
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._version != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._version, fieldNumber: 1)
+      }
+      if !_storage._chainID.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._chainID, fieldNumber: 2)
+      }
+      if !_storage._founders.isEmpty {
+        try visitor.visitRepeatedBytesField(value: _storage._founders, fieldNumber: 3)
+      }
+      if !_storage._epochs.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._epochs, fieldNumber: 4)
+      }
+      switch _storage._proof {
+      case .balance?: try {
+        guard case .balance(let v)? = _storage._proof else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      }()
+      case .receipt?: try {
+        guard case .receipt(let v)? = _storage._proof else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      }()
+      case nil: break
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_ProofFile, rhs: Intertie_V1_ProofFile) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._version != rhs_storage._version {return false}
+        if _storage._chainID != rhs_storage._chainID {return false}
+        if _storage._founders != rhs_storage._founders {return false}
+        if _storage._epochs != rhs_storage._epochs {return false}
+        if _storage._proof != rhs_storage._proof {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

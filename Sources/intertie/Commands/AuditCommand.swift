@@ -7,61 +7,147 @@ import Storage
 struct AuditCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
-    abstract: "Replays a chain from its genesis and checks everything.",
+    abstract: "Replays chains from their genesis and checks everything.",
     discussion: """
       Hash chain, certificates, every signature, every root, every invariant at every close, and \
-      the energy balance of every interval to the milliwatt-hour. The node of that folder must not \
-      be running.
+      the energy balance of every interval to the milliwatt-hour. Of a grid that is part of a \
+      backbone, this node's copy of the backbone's chain, too, and across both: every packet that \
+      one has executed is what the other sent, once and in order; supply and packets under way are \
+      the reserve; what left a grid came to others.
+
+      Give --genesis and --data again for each further node, or --network with folders that hold \
+      genesis.json and data, or such folders. The nodes must not be running.
       """)
-  @Option(help: "The genesis file of the chain.") var genesis: String
-  @Option(help: "The node's data folder.") var data: String
+  @Option(help: "The genesis file of the chain; again for each node.") var genesis: [String] = []
+  @Option(help: "The node's data folder; as many, in the same order.") var data: [String] = []
+  @Option(parsing: .upToNextOption, help: "Folders of nodes.") var network: [String] = []
   @Flag(help: "Print JSON.") var json = false
 
+  func validate() throws {
+    guard genesis.count == data.count else {
+      throw ValidationError("each --genesis needs its --data")
+    }
+    guard !genesis.isEmpty || !network.isEmpty else {
+      throw ValidationError("give --genesis and --data, or --network")
+    }
+  }
+
   func run() async throws {
-    let genesis = try Files.genesis(self.genesis)
-    let report: AuditReport
+    var folders = zip(genesis, data).map { AuditedFolder(genesis: $0, data: $1) }
+    for folder in network { folders += try AuditedFolder.all(in: folder) }
     do {
-      let path = data + "/chain.sqlite"
-      guard FileManager.default.fileExists(atPath: path) else {
-        throw CommandFailure("there is no chain in \(data)")
+      let network = try await Self.replay(folders)
+      guard !network.backbones.isEmpty else {
+        return try show(network.grids)
       }
-      let store = try Store(path: path, chain: genesis.chainID)
-      defer { try? store.close() }
-      let showsProgress = isatty(STDERR_FILENO) == 1
-      report = try await Audit(store: store, genesis: genesis).run { height, end in
-        if showsProgress {
-          FileHandle.standardError.write(Data("\raudit \(height)/\(end)".utf8))
-        }
-      }
-      if showsProgress { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+      let report = try NetworkAudit(backbone: network.backbones, grids: network.grids).check()
+      if json { try printJSON(report) } else { Self.show(report) }
     } catch let failure as NodeFailure {
       throw CommandFailure("audit FAILED: \(failure)")
     } catch let failure as StorageFailure {
       throw CommandFailure("cannot audit: \(failure)")
     }
-    if json {
-      print(String(decoding: try Files.json(report), as: UTF8.self), terminator: "")
-    } else {
-      Self.show(report)
-    }
   }
 
-  static func show(_ report: AuditReport) {
-    func kWh(_ milliwattHours: Int64) -> String { Amounts.text(micro: milliwattHours) + " kWh" }
-    print("audit passed")
-    print("  chain        \(report.chain)")
-    print("  blocks       \(report.blocks), intervals \(report.intervals)")
-    print(
-      "  entries      \(report.readings) readings, \(report.commands) commands, "
-        + "\(report.rejected) rejected, \(report.signatures) signatures verified")
-    print("  trades       \(report.trades)")
-    print(
-      "  energy in    generation \(kWh(report.generation)), utility \(kWh(report.utilityImport)), "
-        + "unserved \(kWh(report.unserved))")
-    print(
-      "  energy out   consumption \(kWh(report.consumption)), utility "
-        + "\(kWh(report.utilityExport)), curtailed \(kWh(report.curtailed)), held "
-        + kWh(report.held))
-    print("  state root   \(report.stateRoot)")
+  private static func replay(_ folders: [AuditedFolder]) async throws -> (
+    backbones: [AuditedChain<BackbonePipeline>], grids: [AuditedChain<BarePipeline>]
+  ) {
+    var backbones: [AuditedChain<BackbonePipeline>] = []
+    var grids: [AuditedChain<BarePipeline>] = []
+    for folder in folders {
+      let genesis = try Files.genesis(folder.genesis)
+      let store = try folder.store(genesis.chainID, in: folder.data)
+      defer { try? store.close() }
+      grids.append(
+        try await AuditProgress.shown(folder.data) { progress in
+          try await Audit(store: store, genesis: genesis).replay(progress: progress)
+        })
+      let path = folder.data + "/backbone"
+      guard let backbone = genesis.backbone,
+        FileManager.default.fileExists(atPath: path + "/chain.sqlite")
+      else { continue }
+      let copy = try folder.store(backbone.chainID, in: path)
+      defer { try? copy.close() }
+      backbones.append(
+        try await AuditProgress.shown(path) { progress in
+          try await Audit(store: copy, genesis: backbone).replay(progress: progress)
+        })
+    }
+    return (backbones, grids)
+  }
+
+  private func printJSON(_ report: some Encodable) throws {
+    print(String(decoding: try Files.json(report), as: UTF8.self), terminator: "")
+  }
+
+  /// Chains that nothing holds against each other.
+  private func show(_ grids: [AuditedChain<BarePipeline>]) throws {
+    if json {
+      let reports = grids.map(\.report)
+      if let report = reports.first, reports.count == 1 {
+        try printJSON(report)
+      } else {
+        try printJSON(reports)
+      }
+      return
+    }
+    for (place, grid) in grids.enumerated() {
+      if place > 0 { print() }
+      Self.show(grid.report)
+      if !grid.state.laneFigures.isEmpty {
+        print("  backbone     no copy of its chain is here: the other side was not checked")
+      }
+    }
+  }
+}
+
+/// A node's genesis file and data folder.
+struct AuditedFolder {
+  var genesis: String
+  var data: String
+
+  /// The node of this folder, or those of the folders in it, by name.
+  static func all(in folder: String) throws -> [AuditedFolder] {
+    if let own = AuditedFolder(of: folder) { return [own] }
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+      throw CommandFailure("there is no folder \(folder)")
+    }
+    let found = names.sorted().compactMap { AuditedFolder(of: folder + "/" + $0) }
+    guard !found.isEmpty else {
+      throw CommandFailure("no node's genesis.json and data are in \(folder), nor one level below")
+    }
+    return found
+  }
+
+  init(genesis: String, data: String) {
+    self.genesis = genesis
+    self.data = data
+  }
+
+  private init?(of folder: String) {
+    self.init(genesis: folder + "/genesis.json", data: folder + "/data")
+    let manager = FileManager.default
+    guard manager.fileExists(atPath: genesis), manager.fileExists(atPath: data) else { return nil }
+  }
+
+  func store(_ chain: ChainID, in folder: String) throws -> Store {
+    let path = folder + "/chain.sqlite"
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw CommandFailure("there is no chain in \(folder)")
+    }
+    return try Store(path: path, chain: chain)
+  }
+}
+
+/// How far an audit has come, on a terminal.
+enum AuditProgress {
+  static func shown<T: Sendable>(
+    _ name: String, _ body: (@Sendable (UInt64, UInt64) -> Void) async throws -> T
+  ) async throws -> T {
+    guard isatty(STDERR_FILENO) == 1 else { return try await body { _, _ in } }
+    defer { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+    return try await body { height, end in
+      FileHandle.standardError.write(Data("\r\u{1b}[Kaudit \(name) \(height)/\(end)".utf8))
+    }
   }
 }

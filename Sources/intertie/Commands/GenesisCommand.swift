@@ -18,6 +18,10 @@ struct GenesisCommand: AsyncParsableCommand {
 
         Of n validators f = (n − 1) / 3 may be faulty, and q = n − f must agree: with four, one \
         may stop or lie while three go on.
+
+        With --join the chain is a grid of that backbone: it keeps the backbone's time, and begins \
+        without money and TSL, which come over the backbone once its operator has entered the grid \
+        (`backbone register`).
         """)
     @Argument(help: "The genesis file to create.") var path: String
     @Option(help: "Name of the community.") var name: String
@@ -42,7 +46,9 @@ struct GenesisCommand: AsyncParsableCommand {
       name: .customLong("account"), parsing: .singleValue,
       help: "KEY:MONEY:TSL, an account with what it starts with; repeatable.")
     var accounts: [String] = []
-    @Option(help: "Chain seconds for each second; above 1 only for trials.") var rate: Int64 = 1
+    @Option(help: "Chain seconds for each second; above 1 only for trials. Default: 1.")
+    var rate: Int64?
+    @Option(help: "Genesis file of the backbone that the grid is part of.") var join: String?
 
     func run() async throws {
       let genesis = try genesis()
@@ -54,6 +60,7 @@ struct GenesisCommand: AsyncParsableCommand {
       try Files.create(path, try Files.json(genesis))
       print("chain \(genesis.chainID)")
       print("validators \(ValidatorCounts(of: genesis.validators.count))")
+      if let backbone = genesis.backbone { print("backbone \(backbone.chainID)") }
     }
 
     /// The state that the chain starts from: what a genesis cannot give, the node would refuse.
@@ -67,17 +74,33 @@ struct GenesisCommand: AsyncParsableCommand {
       guard !single.isEmpty || !several.isEmpty else {
         throw ValidationError("give --validator or --validators")
       }
+      guard join == nil || rate == nil else {
+        throw ValidationError("--rate is the backbone's own: leave it out with --join")
+      }
+    }
+
+    /// From now on; on a backbone's line of time, if there is one.
+    private func calendar(joining backbone: BackboneGenesis?) -> Domain.Calendar {
+      let now = Int64(Date().timeIntervalSince1970)
+      guard var calendar = backbone?.calendar else {
+        return Domain.Calendar(origin: now, wallOrigin: now, rate: rate ?? 1)
+      }
+      calendar.origin = calendar.chainTime(wallMicroseconds: now * 1_000_000).seconds
+      calendar.wallOrigin = now
+      return calendar
     }
 
     private func genesis() throws -> Genesis {
-      let now = Int64(Date().timeIntervalSince1970)
-      let calendar = Calendar(origin: now, wallOrigin: now, rate: rate)
+      let backbone = try join.map(Files.backboneGenesis)
+      let calendar = calendar(joining: backbone)
+      var parameters = Parameters()
+      if backbone != nil { parameters.educationFund = .zero }
       let lead = try PublicKey(argument: `operator`, "--operator")
       func role(_ text: String?, _ option: String) throws -> PublicKey {
         try text.map { try PublicKey(argument: $0, option) } ?? lead
       }
       return Genesis(
-        name: name, calendar: calendar, parameters: Parameters(),
+        name: name, calendar: calendar, parameters: parameters,
         roles: Roles(
           operator: lead, oracle: try role(oracle, "--oracle"),
           gateway: try role(gateway, "--gateway"), utility: try role(utility, "--utility"),
@@ -89,7 +112,7 @@ struct GenesisCommand: AsyncParsableCommand {
           retail: Price(try Amounts.micro(retail, "--retail")),
           feedIn: Price(try Amounts.micro(feedIn, "--feed-in")),
           intervalsPerDay: Int(calendar.intervalsPerDay)),
-        accounts: try accounts.map(account))
+        accounts: try accounts.map(account), backbone: backbone)
     }
 
     private func account(_ text: String) throws -> GenesisAccount {
@@ -116,6 +139,9 @@ struct GenesisCommand: AsyncParsableCommand {
       print("accounts    \(genesis.accountOrder.count)")
       print("meters      \(genesis.meters.count)")
       print("storage     \(genesis.storage.count)")
+      if let backbone = genesis.backbone {
+        print("backbone    \(backbone.chainID) \(backbone.name)")
+      }
     }
   }
 }

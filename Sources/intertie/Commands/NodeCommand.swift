@@ -46,6 +46,14 @@ struct NodeCommand: AsyncParsableCommand {
   var peers: String?
   @Option(help: "File to write the peer port to, once the node listens there.")
   var peerPortFile: String?
+  @Option(
+    help: """
+      As --peer-listen, for the other nodes of the backbone that the grid is part of. Its chain is \
+      kept in --data, too.
+      """)
+  var backboneListen: String?
+  @Option(help: "As --peers, of the backbone's other nodes.") var backbonePeers: String?
+  @Option(help: "As --peer-port-file, for --backbone-listen.") var backbonePortFile: String?
   @Option(help: "trace, debug, info, notice, warning, error.") var logLevel: Logger.Level = .notice
 
   func run() async throws {
@@ -55,8 +63,20 @@ struct NodeCommand: AsyncParsableCommand {
     let key = try KeyFile.load(self.key).decrypt(passphrase: try protection.passphrase())
     try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
     var configuration = NodeConfiguration(
-      genesis: genesis, directory: data, validatorKey: key, peers: try peerConfiguration(key, log),
+      genesis: genesis, directory: data, validatorKey: key,
+      peers: try Self.peerConfiguration(key, listen: peerListen, peers: peers, "peer", log),
       keepBlocks: keepBlocks, log: log)
+    configuration.backbonePeers = try Self.peerConfiguration(
+      key, listen: backboneListen, peers: backbonePeers, "backbone", log)
+    guard genesis.backbone != nil || configuration.backbonePeers == nil else {
+      throw CommandFailure("\(self.genesis) is of a grid of its own, without a backbone")
+    }
+    configuration.onBackbonePort = { [log, backbonePortFile, backboneListen] port in
+      log.notice(
+        "listening for the backbone's nodes",
+        metadata: ["address": "\(backboneListen ?? ""), port \(port)"])
+      Self.write(port, to: backbonePortFile)
+    }
     configuration.onPeerPort = { [log, peerPortFile, peerListen] port in
       log.notice("listening for peers", metadata: ["address": "\(peerListen ?? ""), port \(port)"])
       Self.write(port, to: peerPortFile)
@@ -102,12 +122,15 @@ struct NodeCommand: AsyncParsableCommand {
     return ServerConfiguration(host: host, port: port, security: security)
   }
 
-  private func peerConfiguration(_ key: SigningKey, _ log: Logger) throws -> PeerConfiguration? {
-    guard peerListen != nil || peers != nil else { return nil }
-    guard let peerListen, let peers else {
-      throw CommandFailure("--peers and --peer-listen are given together")
+  private static func peerConfiguration(
+    _ key: SigningKey, listen: String?, peers: String?, _ option: String, _ log: Logger
+  ) throws -> PeerConfiguration? {
+    guard listen != nil || peers != nil else { return nil }
+    guard let listen, let peers else {
+      let file = option == "peer" ? "--peers" : "--\(option)-peers"
+      throw CommandFailure("\(file) and --\(option)-listen are given together")
     }
-    let (host, port) = try Self.listenAddress(peerListen)
+    let (host, port) = try listenAddress(listen)
     return PeerConfiguration(key: key, host: host, port: port, peers: peers, log: log)
   }
 

@@ -28,7 +28,13 @@ struct StatusCommand: AsyncParsableCommand {
       try await printEvidence()
       return
     }
-    let status = try await address.connect { try await $0.currentStatus() }
+    let isJSON = json
+    let (status, overview) = try await address.connect { connection in
+      (
+        try await connection.currentStatus(),
+        isJSON ? nil : try await connection.overviewIfAny()
+      )
+    }
     if json {
       print(try status.jsonString())
       return
@@ -53,9 +59,13 @@ struct StatusCommand: AsyncParsableCommand {
       ("waiting", "\(status.queueDepth) entries"),
       ("health", Self.health(status)),
     ]
-    for (name, value) in rows + Self.peers(status) {
-      print(name.padding(toLength: 15, withPad: " ", startingAt: 0) + value)
-    }
+    let backbone = overview.map(BackboneTexts.health) ?? []
+    for (name, value) in rows + Self.peers(status) + backbone { Self.show(name, value) }
+  }
+
+  /// One row, the name in its column.
+  static func show(_ name: String, _ value: String) {
+    print(name.padding(toLength: 15, withPad: " ", startingAt: 0) + value)
   }
 
   /// Why the node halted, or whether enough validators are in reach for the chain to go on.

@@ -14,7 +14,7 @@ struct WalletCommand: AsyncParsableCommand {
       prints its reason and ends with exit code 2.
       """,
     subcommands: [
-      Balance.self, Transfer.self, Order.self, Agent.self, Book.self, History.self,
+      Balance.self, Transfer.self, Send.self, Order.self, Agent.self, Book.self, History.self,
       ReceiptCommand.self, Proof.self, Redeem.self, Operator.self,
     ])
 }
@@ -39,11 +39,11 @@ struct Submission: ParsableArguments {
     let key = try signer.load()
     let results = try await address.connect { try await $0.submit([body], key: key) }
     guard let result = results.first else { throw CommandFailure("the node gave no result") }
-    if json { print(try result.jsonString()) } else { show(result) }
+    if json { print(try result.jsonString()) } else { Self.show(result) }
     if result.rejection != .none { throw ExitCodes.rejected }
   }
 
-  private func show(_ result: Intertie_V1_SubmitResult) {
+  static func show(_ result: Intertie_V1_SubmitResult) {
     let place = result.height > 0 ? "block \(result.height), entry \(result.index)" : "no block"
     if result.rejection != .none {
       let reason = result.rejection.domain.map { "\($0)" } ?? "\(result.rejection)"
@@ -55,6 +55,10 @@ struct Submission: ParsableArguments {
       text +=
         "\norder \(result.order): \(Amounts.text(micro: result.filledWh * 1000)) kWh traded, "
         + "\(Amounts.text(micro: result.restingWh * 1000)) kWh resting"
+    }
+    if result.packet > 0 {
+      text +=
+        "\nunder way to the backbone in packet \(result.packet); refunded if it cannot be done"
     }
     print(text)
   }
@@ -131,7 +135,9 @@ extension WalletCommand {
 
   struct Redeem: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Takes money out of the grid, to be paid out by the gateway.")
+      abstract: "Takes money out of the grid, to be paid out by the gateway.",
+      discussion: "On a grid with a backbone it travels there, to the backbone's gateway.",
+      aliases: ["withdraw"])
     @Argument(help: "Amount in ¤.") var amount: String
     @OptionGroup var submission: Submission
 

@@ -13,6 +13,7 @@ struct Simulate {
       exit(2)
     }
     if options.isDirected { await direct() }
+    if options.isCoupled { await CoupledBatch.main(options) }
     if options.isTable {
       print(await PlantedBugTable.text(seeds: options.seeds ?? 400))
       return
@@ -53,6 +54,7 @@ struct Options: Sendable {
     Simulate [--validators N] [--crash-heavy] [--seeds COUNT] [--first SEED] [--jobs N]
     Simulate [--validators N] [--crash-heavy] --seed SEED [--trace]
     Simulate --table [--seeds COUNT]
+    Simulate --coupled [--table] [--seeds COUNT] [--first SEED] [--jobs N] [--seed SEED] [--trace]
     Simulate --directed
     """
 
@@ -65,6 +67,8 @@ struct Options: Sendable {
   var isTraced = false
   var isTable = false
   var isDirected = false
+  /// Four grids and the backbone, instead of one chain.
+  var isCoupled = false
 
   init?(_ arguments: [String]) {
     let environment = ProcessInfo.processInfo.environment
@@ -77,6 +81,7 @@ struct Options: Sendable {
       case "--trace": isTraced = true
       case "--table": isTable = true
       case "--directed": isDirected = true
+      case "--coupled": isCoupled = true
       default:
         guard let number = rest.popFirst().flatMap({ UInt64($0) }), set(name, number) else {
           return nil

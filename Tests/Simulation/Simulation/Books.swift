@@ -42,8 +42,8 @@ struct Books {
 
   /// Takes a final block down; what is wrong with it.
   mutating func take(_ decided: Decided) -> String? {
-    for close in decided.execution.closes {
-      if let fault = take(close) { return "interval \(nextClose.index - 1): \(fault)" }
+    for (close, metered) in zip(decided.execution.closes, decided.execution.metered) {
+      if let fault = take(close, metered) { return "interval \(nextClose.index - 1): \(fault)" }
     }
     for (entry, receipt) in zip(decided.block.entries, decided.execution.receipts)
     where receipt.rejection == nil {
@@ -52,15 +52,18 @@ struct Books {
         if let fault = take(reading) { return fault }
       case .command(let command):
         if let fault = take(command) { return fault }
+      case .delivery: return "a delivery was applied on a grid of its own"
       }
     }
     return nil
   }
 
   /// Energy is neither made nor lost, and each meter's figure is what its newest reading said.
-  private mutating func take(_ close: IntervalClose) -> String? {
+  private mutating func take(_ close: IntervalClose, _ metered: MeterClose) -> String? {
     let sheet = close.sheet
-    guard close.meter.interval == nextClose else { return "closed out of its turn" }
+    guard close.interval == nextClose, metered.interval == nextClose else {
+      return "closed out of its turn"
+    }
     nextClose = nextClose.next
     let sources =
       Int128(sheet.generation.raw) + Int128(sheet.utilityImport.raw)
@@ -72,7 +75,7 @@ struct Books {
     watt += Int128(sheet.stored.raw)
     rewards += close.rewards.reduce(0) { $0 + Int128($1.amount) }
     var (exported, imported) = (Int128(0), Int128(0))
-    for figure in close.meter.figures where figure.interval == close.meter.interval {
+    for figure in metered.figures where figure.interval == metered.interval {
       exported += Int128(figure.exported.raw)
       imported += Int128(figure.imported.raw)
       let meter = community.meters[Int(figure.meter)].publicKey
@@ -84,7 +87,7 @@ struct Books {
         return "meter \(figure.meter) has a figure that nobody read"
       }
     }
-    if close.meter.late == 0,
+    if metered.late == 0,
       Int128(sheet.generation.raw) != exported || Int128(sheet.consumption.raw) != imported
     {
       return "generation and consumption are not what the meters read"

@@ -81,7 +81,7 @@ struct Oracle {
     }
   }
 
-  mutating func started(_ node: SimulatedNode, _ recovered: RecoveredState) {
+  mutating func started(_ node: SimulatedNode, _ recovered: RecoveredState<BarePipeline>) {
     let floor = recovered.consensus.floor
     if floor.view < node.floor.view || floor.height < node.floor.height {
       fail("node \(node.index) starts at height \(floor.height), below \(node.floor.height)")

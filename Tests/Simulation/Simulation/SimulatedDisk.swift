@@ -21,6 +21,9 @@ final class SimulatedDisk: ChainStorage {
 
   struct Contents: Sendable {
     var rows: [Row] = []
+    /// In the order in which they were sent, and the places of each lane's, by sequence.
+    var packets: [StoredPacket] = []
+    var lanes: [ChainID: [UInt64: Int]] = [:]
     var journal: [Record] = []
     /// The newest two, the newest last.
     var snapshots: [StoredSnapshot] = []
@@ -96,7 +99,23 @@ final class SimulatedDisk: ChainStorage {
   }
 
   func latestInterval() throws(StorageFailure) -> IntervalRecord? {
-    change { contents in contents.rows.last { $0.interval != nil }?.interval }
+    change { contents in
+      contents.rows.compactMap(\.interval).max { $0.interval < $1.interval }
+    }
+  }
+
+  func packet(to destination: ChainID, sequence: UInt64) throws(StorageFailure) -> StoredPacket? {
+    change { contents in
+      contents.lanes[destination]?[sequence].map { contents.packets[$0] }
+    }
+  }
+
+  func packets(above height: UInt64, through last: UInt64) throws(StorageFailure) -> [StoredPacket]
+  {
+    change { contents in
+      let behind = contents.packets.reversed().prefix { $0.height > height }
+      return behind.reversed().filter { $0.height <= last }
+    }
   }
 
   func blocks(from: UInt64, through: UInt64, limit: Int, bytes: Int) throws(StorageFailure)
@@ -151,8 +170,9 @@ final class SimulatedDisk: ChainStorage {
       let attested = header.attested
       if attested.height > 0 {
         let stored = contents.rows[Int(attested.height) - 1].block.head
-        guard stored.stateRoot == attested.stateRoot, stored.receiptsRoot == attested.receiptsRoot
-        else { throw .corrupt("the roots of block \(attested.height)") }
+        guard stored.roots == BlockRoots(attested) else {
+          throw .corrupt("the roots of block \(attested.height)")
+        }
       }
       if header.height >= bodiesFrom, header.height >= contents.prunedBelow {
         guard let body = row.block.body, Digest.sha256(body) == header.body else {
@@ -203,18 +223,22 @@ extension SimulatedDisk.Contents {
   private mutating func append(_ block: ExecutedBlock) {
     let head = StoredHeader(
       height: block.height, hash: block.hash, bytes: block.header,
-      finalization: block.finalization, time: block.time, stateRoot: block.stateRoot,
-      receiptsRoot: block.receiptsRoot, entries: block.receipts.count,
-      bodySize: block.body.count)
+      finalization: block.finalization, time: block.time, roots: block.roots,
+      entries: block.receipts.count, bodySize: block.body.count)
     rows.append(
       SimulatedDisk.Row(
-        block: StoredBlock(head: head, body: block.body), interval: block.intervals.last))
+        block: StoredBlock(head: head, body: block.body),
+        interval: block.intervals.max { $0.interval < $1.interval }))
+    for packet in block.packets {
+      lanes[packet.destination, default: [:]][packet.sequence] = packets.count
+      packets.append(StoredPacket(height: block.height, packet: packet))
+    }
     totals.entries += Int64(block.receipts.count)
     totals.readings += Int64(block.readings)
     totals.trades += Int64(block.trades.count)
     totals.historyLines += Int64(block.history.count)
     intervals += Int64(block.intervals.count)
-    let closed = Set(block.intervals.map(\.interval))
+    let closed = Set(block.closed)
     corrections += Int64(block.figures.count { !closed.contains($0.interval) })
   }
 }

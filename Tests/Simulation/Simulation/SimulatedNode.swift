@@ -1,13 +1,9 @@
 import Consensus
 import Domain
-import Fees
-import Ledger
-import Market
-import Metering
 import Node
 import Synchronization
 
-typealias BareReplica = Replica<MeteringCore, BookCore, LedgerCore, FeesCore>
+typealias BareReplica = Replica<BarePipeline>
 
 /// One process with its disk. A Byzantine validator is two of these with one key.
 final class SimulatedNode {

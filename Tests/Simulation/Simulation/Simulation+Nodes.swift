@@ -15,7 +15,7 @@ extension Simulation {
   func start(_ node: SimulatedNode) async {
     guard !node.isRunning, node.hasJoined, oracle.violation == nil else { return }
     let genesis = community.genesis
-    var recovered: RecoveredState
+    var recovered: RecoveredState<BarePipeline>
     do throws(NodeFailure) {
       recovered = try await Recovery.recover(node.disk, genesis: genesis)
     } catch {
@@ -243,7 +243,7 @@ extension Simulation {
 
   /// Wakes the node when consensus or the next close wants it.
   private func schedule(_ wake: Timestamp?, _ node: SimulatedNode) {
-    guard let close = node.replica?.nextClose else { return }
+    guard let close = node.replica?.due else { return }
     let now = clock(of: node)
     var due = wake
     if close > now { due = min(due ?? close, close) }

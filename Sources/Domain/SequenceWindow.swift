@@ -34,7 +34,7 @@ package struct SequenceWindow: Hashable, Sendable {
   }
 
   /// The highest number is used, and nothing below 1 ever is.
-  var isPossible: Bool {
+  package var isPossible: Bool {
     if highest == 0 { return bits == 0 }
     guard bits & 1 == 1 else { return false }
     return highest >= Self.width || bits >> highest == 0

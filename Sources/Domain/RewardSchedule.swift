@@ -1,5 +1,3 @@
-import Domain
-
 /// ECT for clean energy stored, by the total that was stored before it.
 ///
 /// Twenty epochs of 1 TWh each: in epoch k (from 0) there are 16 ECT for every 2^k MWh, after

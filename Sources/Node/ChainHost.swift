@@ -1,0 +1,239 @@
+import Consensus
+import Domain
+import Logging
+import Storage
+
+/// One chain on this node, without its rules: its store and consensus actor with all that these
+/// need, and its links to the other nodes that keep it. A node hosts its microgrid's chain, and,
+/// if the grid is part of one, the backbone's.
+package final class ChainHost<Publisher: ChainPublisher>: Sendable {
+  package let chain: ChainID
+  package let clock: ChainClock
+  package let store: Store
+  /// This node's public key.
+  package let nodeKey: PublicKey
+  package let publisher: Publisher
+  package let verifier: Verifier
+  package let network: PeerNetwork?
+  private let consensus: ConsensusActor<Publisher>
+  private let inbox: Inbox
+  private let alarm: Alarm
+  private let reader: StoreReader
+  private let onPeerPort: @Sendable (Int) -> Void
+
+  /// `state` over whatever owns its cores; `registry` gives the validators as of the newest block,
+  /// `select` what of another node's entries this node has a use for. Throws `invalid` with what is
+  /// wrong with the peers file.
+  init<Genesis: ChainGenesis, Bare: RestorableState>(
+    _ configuration: ChainConfiguration<Genesis>, store: Store, recovered: RecoveredState<Bare>,
+    state: Publisher.State, publisher: Publisher,
+    registry: @escaping @Sendable () -> ValidatorRegistry,
+    select: @escaping @Sendable ([VerifiedEntry]) async -> [VerifiedEntry]
+  ) throws(NodeFailure) {
+    let genesis = configuration.genesis
+    chain = genesis.chainID
+    let clock = ChainClock(calendar: genesis.calendar, wall: configuration.wall)
+    self.clock = clock
+    self.store = store
+    self.publisher = publisher
+    nodeKey = configuration.validatorKey.publicKey
+    onPeerPort = configuration.onPeerPort
+    let verifier = Verifier(
+      chain: chain, kinds: Bare.kinds, signatures: configuration.signatures)
+    self.verifier = verifier
+    let inbox = Inbox()
+    self.inbox = inbox
+    reader = StoreReader(store)
+    alarm = Alarm(clock: clock, inbox: inbox)
+    let floor = recovered.consensus.floor.view
+    network = try configuration.peers.map { peers throws(NodeFailure) in
+      try PeerNetwork(
+        peers, chain: genesis.chainID,
+        validators: {
+          let registry = registry()
+          return EpochValidators(epoch: registry.epoch, keys: registry.validators)
+        }, verifier: verifier,
+        sieve: VoteSieve(epoch: registry().epoch, floor: floor, view: floor + 1),
+        receive: { delivery in
+          await inbox.deliver(
+            ReplicaInput(delivery), from: delivery.from, bytes: delivery.weight)
+        }, select: select, services: [SnapshotService(onPeerPort: store)])
+    }
+    consensus = ConsensusActor(
+      replica: Replica(
+        core: ConsensusCore(
+          configuration: ConsensusConfiguration(
+            genesis, registry: state.registry, own: configuration.validatorKey),
+          recovered: recovered.consensus),
+        pipeline: state,
+        retention: Retention(
+          snapshotHeight: recovered.snapshotHeight, keepBlocks: configuration.keepBlocks),
+        verifier: verifier),
+      inbox: inbox, writer: StoreWriter(store), clock: clock, publisher: publisher,
+      alarm: alarm, network: network, history: HistoryServer(store, network: network),
+      log: configuration.log)
+  }
+
+  /// Opens or creates the chain's store, verifies it, and executes what the newest snapshot lacks;
+  /// an empty one asks the peers for a state first. Throws `NodeFailure` with what is wrong and
+  /// what can be done.
+  static func recover<State: RestorableState>(
+    _ configuration: ChainConfiguration<State.Genesis>, as state: State.Type
+  ) async throws(NodeFailure) -> (store: Store, recovered: RecoveredState<State>) {
+    let store = try Recovery.openStore(configuration)
+    try await SnapshotJoin<State>.join(store, configuration)
+    let recovered: RecoveredState<State> = try await Recovery.recover(
+      store, genesis: configuration.genesis)
+    let validators = recovered.pipeline.registry.validators
+    if let fault = configuration.fault(validators: validators) { throw .invalid(fault) }
+    return (store, recovered)
+  }
+
+  /// Keeps the chain until `stop()` or the task's cancellation. Throws when the node had to halt;
+  /// then nothing was acknowledged that is not durable.
+  package func run() async throws(NodeFailure) {
+    let alarm = self.alarm
+    let inbox = self.inbox
+    let consensus = self.consensus
+    let network = self.network
+    let onPeerPort = self.onPeerPort
+    let result = await withTaskGroup(of: Result<Void, NodeFailure>?.self) { group in
+      group.addTask {
+        await alarm.run()
+        return nil
+      }
+      if let network {
+        group.addTask(priority: .high) {
+          do { try await network.run(onListening: onPeerPort) } catch {
+            return .failure((error as? NodeFailure) ?? .invalid("\(error)"))
+          }
+          return nil
+        }
+      }
+      group.addTask(priority: .high) {
+        do throws(NodeFailure) {
+          try await consensus.run()
+          return .success(())
+        } catch { return .failure(error) }
+      }
+      var outcome: Result<Void, NodeFailure> = .success(())
+      await withTaskCancellationHandler {
+        for await result in group {
+          guard let result else { continue }
+          outcome = result
+          group.cancelAll()
+        }
+      } onCancel: {
+        inbox.stop()
+      }
+      return outcome
+    }
+    try result.get()
+  }
+
+  /// Asks the chain to stop after the block under way. `run` then returns.
+  package func stop() { inbox.stop() }
+
+  /// Reads from storage, off the threads that run the chain; its failures become the node's.
+  package func read<T: Sendable>(_ body: @escaping @Sendable (Store) throws -> T)
+    async
+    throws(NodeFailure) -> T
+  {
+    try await reader.read(body)
+  }
+
+  /// Entries that wait for a block.
+  package var queueDepth: Int { inbox.depth }
+
+  /// Submits signed commands; one result each, in order. `refusal` says why the chain would not
+  /// even reject a command in a block. A refusal by a check that needs no block has no height; nil
+  /// is one without the form of signed bytes at all. Returns when the rest is durable.
+  func submit(commands: [SignedBytes?], refusal: (Command) -> Rejection?)
+    async throws(NodeFailure) -> [EntryResult]
+  {
+    var batch = SubmissionBatch(count: commands.count)
+    let now = clock.now
+    for (index, signed) in commands.enumerated() {
+      guard let signed else { continue }
+      switch verifier.parse(command: signed, time: now) {
+      case .success(let command):
+        batch.consider(index, .command(command), signed, refusal: refusal(command))
+      case .failure(let reason): batch.refuse(index, reason)
+      }
+    }
+    return try await complete(&batch)
+  }
+
+  /// Submits a delivery of packets, and gives what became of it in its block.
+  func submit(delivery signed: SignedBytes) async throws(NodeFailure) -> EntryResult {
+    var batch = SubmissionBatch(count: 1)
+    do throws(Rejection) {
+      let delivery = try verifier.parse(delivery: signed)
+      batch.consider(0, .delivery(delivery), signed, refusal: nil)
+    } catch { batch.refuse(0, error) }
+    return try await complete(&batch)[0]
+  }
+
+  /// Checks signatures, waits for the block, and fills in the results.
+  ///
+  /// A refusal for what the meters know already may come from a block that is being committed: it
+  /// is told only when that block is durable, which an empty submission waits for.
+  func complete(_ batch: inout SubmissionBatch) async throws(NodeFailure) -> [EntryResult] {
+    guard !batch.toVerify.isEmpty else { return batch.results }
+    let reservation = batch.reservation
+    try reserve(reservation)
+    let valid = await verifier.areSigned(batch.toVerify)
+    let entries = batch.admit(signed: valid)
+    guard !entries.isEmpty || batch.restsOnState else {
+      inbox.release(reservation)
+      return batch.results
+    }
+    batch.fill(try await commit(entries, reservation))
+    return batch.results
+  }
+
+  private func reserve(_ reservation: Reservation) throws(NodeFailure) {
+    switch inbox.reserve(reservation) {
+    case .accepted: return
+    case .full: throw .busy("the node has \(inbox.depth) entries waiting; try again in a moment")
+    case .stopped: throw .stopped("the node is stopping")
+    }
+  }
+
+  private func commit(_ entries: [VerifiedEntry], _ reservation: Reservation)
+    async
+    throws(NodeFailure) -> [EntryResult]
+  {
+    let inbox = self.inbox
+    let result: SubmissionAnswer.Outcome = await withCheckedContinuation { continuation in
+      let submission = Submission(entries: entries, answer: SubmissionAnswer(continuation))
+      if !inbox.post(submission) {
+        submission.answer.resume(.failure(.stopped("the node is stopping")))
+      }
+    }
+    inbox.release(reservation)
+    return try result.get()
+  }
+
+  /// What `body` reads from a core's actor, told once every block that it can have seen is durable.
+  func settled<T: Sendable>(_ body: () async -> T) async throws(NodeFailure) -> T {
+    let value = await body()
+    let nothing = Reservation(entries: 0, bytes: 0, isForCommands: true)
+    try reserve(nothing)
+    _ = try await commit([], nothing)
+    return value
+  }
+
+  /// An account's balance with its path to a finalised header.
+  package func prove(_ account: AccountIndex) async throws(NodeFailure) -> AttestedProof {
+    let inbox = self.inbox
+    let result: Result<AttestedProof, NodeFailure> = await withCheckedContinuation { continuation in
+      switch inbox.post(ProofRequest(account: account, continuation: continuation)) {
+      case .accepted: break
+      case .full: continuation.resume(returning: .failure(.busy("too many proofs are waiting")))
+      case .stopped: continuation.resume(returning: .failure(.stopped("the node is stopping")))
+      }
+    }
+    return try result.get()
+  }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Domain
+import Foundation
+import Wire
+
+extension WalletCommand {
+  struct Send: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Sends money, TSL or ECT to an account of another grid, over the backbone.",
+      discussion: """
+        The amount leaves the account at once. The other grid credits it, or the backbone refuses \
+        it and it comes back; `wallet history` shows which. Energy stays where it is stored.
+        """)
+    @Argument(help: "The receiver in the other grid, tie1….") var to: String
+    @Argument(help: "Amount, in ¤ or tokens.") var amount: String
+    @Argument(help: "money, tsl or ect.") var asset: AssetName
+    @Option(help: "The other grid: its chain's id, or its genesis file.") var grid: String
+    @Option(
+      help: """
+        Last height of the backbone at which it may be executed; after it, it is refunded. \
+        Default: 10,000 blocks from now.
+        """)
+    var deadline: UInt64?
+    @OptionGroup var submission: Submission
+
+    enum AssetName: String, ExpressibleByArgument, CaseIterable {
+      case money, tsl, ect
+
+      var asset: Asset {
+        switch self {
+        case .money: .money
+        case .tsl: .tsl
+        case .ect: .ect
+        }
+      }
+    }
+
+    private static let blocks: UInt64 = 10_000
+
+    func run() async throws {
+      let receiver = try PublicKey(argument: to, "the receiver")
+      let amount = try Amounts.micro(amount, "the amount")
+      let grid = try GridName.id(grid)
+      let overview = try await submission.address.connect { try await $0.overview() }
+      guard grid.data != overview.own.grid else {
+        throw CommandFailure("that is this grid itself: use wallet transfer")
+      }
+      guard overview.grids.contains(where: { $0.grid == grid.data }) else {
+        throw CommandFailure("the backbone knows no grid \(grid): its operator has not entered it")
+      }
+      try await submission.submit(
+        .transferAbroad(
+          grid: grid, to: receiver, asset: asset.asset, amount: amount,
+          deadline: deadline ?? overview.height + Self.blocks))
+    }
+  }
+}
+
+/// A grid as an argument names it.
+enum GridName {
+  /// A chain's id in 64 hexadecimal digits, or the path of the grid's genesis file.
+  static func id(_ text: String) throws -> ChainID {
+    if let bytes = Hex.decode(text), let id = ChainID(bytes) { return id }
+    guard FileManager.default.fileExists(atPath: text) else {
+      throw CommandFailure(
+        "'\(text)' is neither a chain's id, 64 hexadecimal digits, nor a genesis file")
+    }
+    return try Files.genesis(text).chainID
+  }
+
+  /// Enough of an id to tell a few grids apart.
+  static func short(_ id: Data) -> String { Hex.encode(id.prefix(4)) + "…" }
+}
