@@ -65,6 +65,9 @@ package struct ConsensusConfiguration: Sendable {
   package var chain: ChainID
   package var epoch: UInt64
   package var validators: [PublicKey]
+  /// Height of the block that sealed the epoch before; 0 in the first. Headers of this epoch attest
+  /// that block or a later one: who is in the epoch has executed it.
+  package var sealedAt: UInt64 = 0
   /// This node's key; nil for one that only observes.
   package var own: SigningKey?
   /// Δ: a message's usual delay, in µs of chain time.

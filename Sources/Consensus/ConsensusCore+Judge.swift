@@ -79,7 +79,8 @@ extension ConsensusCore {
   private func verdict(_ candidate: Candidate, _ now: Timestamp) -> Verdict {
     let header = candidate.block.header
     guard candidate.standing != .invalid, header.parentView < header.view,
-      header.attested.height < header.height
+      header.attested.height < header.height,
+      header.attested.height >= configuration.sealedAt
     else { return .nullify }
     guard header.parentView >= floor.view else { return .nullify }
     var parent = floor

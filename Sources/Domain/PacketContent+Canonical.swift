@@ -142,9 +142,13 @@ extension CouplingAnswer {
     let price: Price? = try reader.readBool() ? try reader.read(Price.self) : nil
     let bought = try reader.read(Int64.self)
     let sold = try reader.read(Int64.self)
-    guard bought >= 0, sold >= 0 else { throw .malformed }
-    self = .cleared(
-      price: price, bought: bought, sold: sold, money: try reader.read(Money.self))
+    let money = try reader.read(Money.self)
+    let energy = 0...Limits.lineWattHours
+    guard energy.contains(bought), energy.contains(sold),
+      price.map({ (0...Limits.price).contains($0.raw) }) ?? true,
+      (-Limits.amount...Limits.amount).contains(money.raw)
+    else { throw .malformed }
+    self = .cleared(price: price, bought: bought, sold: sold, money: money)
   }
 }
 

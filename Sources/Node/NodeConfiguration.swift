@@ -69,5 +69,6 @@ extension ConsensusConfiguration {
       chain: genesis.chainID, epoch: registry.epoch, validators: registry.validators, own: own,
       rate: calendar.rate,
       maximumStep: Limits.closesPerBlock * calendar.intervalSeconds * 1_000_000)
+    sealedAt = registry.history.last?.sealedAt ?? 0
   }
 }

@@ -110,6 +110,8 @@ package struct BackbonePipeline: RestorableState {
     guard let grid = core.grid(delivery.source), !grid.isFrozen else {
       return .rejected(.unknownObject)
     }
+    // Before the proof, which is dear.
+    if let refusal = delivery.refusal(received: grid.received) { return .rejected(refusal) }
     let proven: ProvenPackets
     do throws(Rejection) {
       proven = try ProvenPackets(
@@ -118,8 +120,6 @@ package struct BackbonePipeline: RestorableState {
           chain: grid.grid, epoch: grid.epoch, validators: grid.validators))
     } catch { return .rejected(error) }
     let new = proven.packets.filter { $0.sequence > grid.received }
-    guard let first = new.first else { return .rejected(.duplicate) }
-    guard first.sequence == grid.received + 1 else { return .rejected(.tooLate) }
     // Only now: packets that are still missing may need the validators of an older epoch.
     for epoch in (grid.epoch..<proven.header.epoch).map({ $0 + 1 }) {
       guard let keys = proven.validators.validators(of: epoch),

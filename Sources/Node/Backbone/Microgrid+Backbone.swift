@@ -57,7 +57,7 @@ extension Microgrid {
     return [
       Courier(
         source: id, destination: backbone.host.chain, reader: StoreReader(grid.store),
-        registry: { view.registry },
+        registry: { view.registry }, sent: { view.lane?.sent ?? 0 },
         end: {
           backbone.view.core.grid(id).map { LaneEnd(received: $0.received, epoch: $0.epoch) }
         }, turn: turn,
@@ -67,6 +67,7 @@ extension Microgrid {
       Courier(
         source: backbone.host.chain, destination: id, reader: StoreReader(backbone.host.store),
         registry: { backbone.view.registry },
+        sent: { backbone.view.core.grid(id)?.sent ?? 0 },
         end: { view.lane.map { LaneEnd(received: $0.received, epoch: $0.epoch) } }, turn: turn,
         submit: { delivery throws(NodeFailure) in try await grid.submit(delivery: delivery) },
         bell: bells[1], log: log),

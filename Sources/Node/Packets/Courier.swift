@@ -25,6 +25,8 @@ struct Courier: Sendable {
   let reader: StoreReader
   /// Of the source, as of its newest block.
   let registry: @Sendable () -> ValidatorRegistry
+  /// The last packet that the source has sent to the destination, by its state.
+  let sent: @Sendable () -> UInt64
   /// Nil while the destination does not know the source.
   let end: @Sendable () -> LaneEnd?
   /// This node's turn after the one that leads it, 0 for the first, for the packet of a sequence.
@@ -79,13 +81,26 @@ struct Courier: Sendable {
     }
   }
 
+  private func isMissing(_ sequence: UInt64) async throws(NodeFailure) -> Bool {
+    let destination = self.destination
+    return try await reader.read { try $0.packet(to: destination, sequence: sequence) == nil }
+  }
+
   /// The next packets with their proof; nil while there are none, or none can be proven yet.
   private func next(after end: LaneEnd) async throws(NodeFailure) -> PacketDelivery? {
     let (source, destination) = (self.source, self.destination)
     let found = try await reader.read { store in
       try ProvableOutbox(in: store, to: destination, after: end.received)
     }
-    guard let outbox = found else { return nil }
+    guard let outbox = found else {
+      // Packets of blocks that this node has never had: it joined the source by a state.
+      if sent() > end.received, try await isMissing(end.received + 1) {
+        throw .notFound(
+          "packet \(end.received + 1) was sent before the state by which this node joined; a node "
+            + "that has the blocks must carry it")
+      }
+      return nil
+    }
     let changes = registry().history.filter {
       $0.epoch > end.epoch && $0.epoch <= outbox.header.epoch
     }

@@ -46,16 +46,21 @@ package struct ProvenPackets: Sendable {
 }
 
 extension PacketDelivery {
+  /// `duplicate` when nothing in it is new, `tooLate` when packets before it are missing.
+  func refusal(received: UInt64) -> Rejection? {
+    guard let first = packets.first?.packet.sequence, let last = packets.last?.packet.sequence,
+      last > received
+    else { return .duplicate }
+    return first - 1 > received ? .tooLate : nil
+  }
+
   /// Why no block should carry it, for a chain that has executed the packets of `source` up to
   /// `received` and knows who validates it: in this order `unknownObject` for another source,
   /// `duplicate` when nothing in it is new, `tooLate` when packets before it are missing, and what
   /// `ProvenPackets` says of its proof.
   func refusal(received: UInt64, from source: ChainID, known: ProvenValidators) -> Rejection? {
     guard source == self.source else { return .unknownObject }
-    guard let first = packets.first?.packet.sequence, let last = packets.last?.packet.sequence,
-      last > received
-    else { return .duplicate }
-    guard first <= received + 1 else { return .tooLate }
+    if let refusal = refusal(received: received) { return refusal }
     do throws(Rejection) { _ = try ProvenPackets(self, known: known) } catch { return error }
     return nil
   }

@@ -20,6 +20,8 @@ extension Pipeline {
     _ delivery: PacketDelivery, entry: Int, of header: BlockHeader
   ) async throws(InvariantViolation) -> Receipt {
     guard let lane, delivery.source == lane.backbone else { return .rejected(.unknownObject) }
+    // Before the proof, which is dear.
+    if let refusal = delivery.refusal(received: lane.received) { return .rejected(refusal) }
     let proven: ProvenPackets
     do throws(Rejection) {
       proven = try ProvenPackets(
@@ -28,8 +30,6 @@ extension Pipeline {
           chain: lane.backbone, epoch: lane.epoch, validators: lane.validators))
     } catch { return .rejected(error) }
     let new = proven.packets.filter { $0.sequence > lane.received }
-    guard let first = new.first else { return .rejected(.duplicate) }
-    guard first.sequence == lane.received + 1 else { return .rejected(.tooLate) }
     // Only now: packets that are still missing may need the validators of an older epoch.
     for epoch in lane.epoch..<proven.header.epoch {
       guard let keys = proven.validators.validators(of: epoch + 1),

@@ -183,7 +183,7 @@ package struct Pipeline<
     let settled = takeSettled()
     let closes = begun.compactMap(\.final) + settled.closes
     let allTrades = begun.flatMap(\.trades) + settled.trades + trades
-    if !closes.isEmpty { try await sendCheckpoint(of: block) }
+    if !closes.isEmpty || epochChange { try await sendCheckpoint(of: block) }
     let packets = lane?.takeOutbox() ?? []
     outbox.add(packets, of: block.header)
     receipts.add(work.receipts, of: block)

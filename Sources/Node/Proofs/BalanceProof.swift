@@ -32,6 +32,7 @@ package struct BalanceProof: Sendable {
       throw .path
     }
     guard let checkpoint = Digest(proof.checkpoint) else { throw .unreadable("its checkpoint") }
+    guard Digest(proof.accountsRoot) == root else { throw .root }
     guard
       StateRoot.compose(accounts: root, checkpoint: checkpoint) == header.attested.stateRoot
     else { throw .root }

@@ -37,6 +37,7 @@ package struct ProofFile: Sendable {
     }
     guard file.version == Self.version else { throw .version(file.version) }
     guard let chain = ChainID(file.chainID) else { throw .unreadable("its chain") }
+    guard file.unknownFields.data.isEmpty else { throw .unreadable("the end of the file") }
     let founders = file.founders.compactMap { PublicKey($0) }
     guard founders.count == file.founders.count else { throw .noValidators }
     do throws(Rejection) { try ValidatorSet.validate(founders) } catch { throw .noValidators }

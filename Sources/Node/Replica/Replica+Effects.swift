@@ -182,6 +182,7 @@ extension Replica {
     var configuration = core.configuration
     configuration.epoch = pipeline.registry.epoch
     configuration.validators = pipeline.registry.validators
+    configuration.sealedAt = final.block.header.height
     let recovered = RecoveredConsensus(
       header: final.block.header, hash: final.hash, attestation: execution.attestation,
       journal: [], finalization: final.finalization)
