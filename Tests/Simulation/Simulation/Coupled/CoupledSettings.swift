@@ -46,7 +46,7 @@ package struct CoupledSettings: Sendable {
 
   // Time, virtual seconds.
   var faultSeconds: Int64 = 14
-  var healSeconds: Int64 = 90
+  var healSeconds: Int64 = 180
 
   /// No faults at all.
   package init(calm seed: UInt64) { self.seed = seed }
