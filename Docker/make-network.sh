@@ -1,64 +1,38 @@
 #!/usr/bin/env bash
-# Makes what the nodes of one new chain need: keys, the genesis, and a peers file for each node.
+# Makes what a new network of microgrids needs: keys, the backbone's genesis, and for each microgrid
+# its own genesis and a peers file.
 #
-#   make-network.sh FOLDER [NODES]
+#   make-network.sh FOLDER [GRIDS]
 #
-# NODES validators, 4 unless told, are reached by the others as node1:7412, node2:7412 and so on,
-# which are their names in compose.yaml. FOLDER, which must not be there yet, gets
+# GRIDS microgrids, 4 unless told, have a node each, which keeps the microgrid's chain and, as a
+# validator, the backbone. The others reach it as grid1:7413, grid2:7413 and so on, which are their
+# names in compose.yaml. FOLDER, which must not be there yet, gets
 #
-#   node1, node2, …   genesis.json, node.key, passphrase, peers: a node's /etc/intertie
-#   operator          operator.key, passphrase: admits members, registers meters, has all roles
+#   grid1, grid2, …   genesis.json, node.key, passphrase, backbone-peers: a node's /etc/intertie
+#   operator          operator.key, passphrase: has all roles of the grids and of the backbone
+#   backbone.json     the backbone's genesis; it is in the grids' own, too
 #   compose.env       for `docker compose --env-file`: where FOLDER is, and whose files they are
 #
-# INTERTIE names the command (else .build/release/intertie beside this folder, else what is in the
-# path); NAME the community, RATE the chain's seconds for each second.
+# When the nodes run, enter-grids.sh enters the grids and the lines between them. RATE is the
+# chains' seconds for each second.
 set -euo pipefail
-export LC_ALL=C.UTF-8
-umask 077
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-[ $# -ge 1 ] && [ $# -le 2 ] || { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 64; }
-folder=$1
-nodes=${2:-4}
-[[ $nodes =~ ^[1-9][0-9]?$|^100$ ]] || { echo "make-network.sh: 1 to 100 nodes" >&2; exit 64; }
-[ ! -e "$folder" ] || { echo "make-network.sh: $folder is there already" >&2; exit 1; }
+[ $# -ge 1 ] && [ $# -le 2 ] || { sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+grids=${2:-4}
+[[ $grids =~ ^[1-9][0-9]?$|^100$ ]] || fail 64 "1 to 100 grids"
+folder=$(new_folder "$1")
 
-built=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.build/release/intertie
-if [ -z "${INTERTIE:-}" ]; then
-  if [ -x "$built" ]; then INTERTIE=$built; else INTERTIE=intertie; fi
-fi
-command -v "$INTERTIE" > /dev/null || {
-  echo "make-network.sh: no command '$INTERTIE': run make build, or set INTERTIE" >&2
-  exit 1
-}
-
-# make_key FOLDER NAME FORM: a key with a passphrase of its own; prints its public key.
-make_key() {
-  mkdir -p "$1"
-  head -c 24 /dev/urandom | base64 > "$1/passphrase"
-  "$INTERTIE" keys make "$1/$2.key" --passphrase-file "$1/passphrase" \
-    | awk -v form="$3" '$1 == form { print $2 }'
-}
-
-mkdir -p "$folder"
-folder=$(cd "$folder" && pwd)
 operator=$(make_key "$folder/operator" operator account)
 keys=()
-for ((i = 1; i <= nodes; i++)); do keys+=("$(make_key "$folder/node$i" node node)"); done
+for ((i = 1; i <= grids; i++)); do keys+=("$(make_key "$folder/grid$i" node node)"); done
 
-"$INTERTIE" genesis make "$folder/genesis.json" --name "${NAME:-Elm Street}" \
-  --rate "${RATE:-1}" --operator "$operator" --validators "${keys[@]}"
-
-for ((i = 1; i <= nodes; i++)); do
-  cp "$folder/genesis.json" "$folder/node$i/genesis.json"
-  {
-    echo "# The other nodes of the chain: key, HOST:PORT. Read again when it changes."
-    for ((j = 1; j <= nodes; j++)); do
-      [ $j = $i ] || echo "${keys[j - 1]} node$j:7412"
-    done
-  } > "$folder/node$i/peers"
+"$INTERTIE" backbone genesis "$folder/backbone.json" --name "Valley" --rate "${RATE:-1}" \
+  --operator "$operator" --validators "${keys[@]}"
+for ((i = 1; i <= grids; i++)); do
+  "$INTERTIE" genesis make "$folder/grid$i/genesis.json" --name "Grid $i" \
+    --join "$folder/backbone.json" --operator "$operator" --validator "${keys[i - 1]}" > /dev/null
+  others $i grid 7413 "${keys[@]}" > "$folder/grid$i/backbone-peers"
 done
-{
-  echo "INTERTIE_NETWORK=$folder"
-  echo "INTERTIE_USER=$(id -u):$(id -g)"
-} > "$folder/compose.env"
-echo "made $folder: $nodes nodes"
+write_environment "$folder"
+echo "made $folder: $grids microgrids on one backbone"
