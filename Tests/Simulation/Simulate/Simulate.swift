@@ -1,7 +1,6 @@
 import Consensus
 import Foundation
 import Simulation
-import Synchronization
 
 /// Runs many seeds of the simulation on all cores; ends with 1 and the seed at the first violation.
 @main
@@ -13,13 +12,24 @@ struct Simulate {
       exit(2)
     }
     if options.isDirected { await direct() }
-    if options.isCoupled { await CoupledBatch.main(options) }
     if options.isTable {
-      print(await PlantedBugTable.text(seeds: options.seeds ?? 400))
+      let seeds = options.seeds
+      print(
+        options.isCoupled
+          ? await PlantedLaneTable.text(seeds: seeds ?? 100)
+          : await PlantedBugTable.text(seeds: seeds ?? 400))
       return
     }
-    if let seed = options.seed { await replay(seed, options) }
-    await Batch(options).run()
+    if options.isCoupled {
+      await Batch(options, name: "coupled", arguments: "--coupled") {
+        CoupledSimulation(CoupledSettings(seed: $0))
+      }.main()
+    }
+    let chain =
+      "--validators \(options.validators)" + (options.isCrashHeavy ? " --crash-heavy" : "")
+    await Batch(options, name: "n = \(options.validators)", arguments: chain) {
+      Simulation(options.settings($0))
+    }.main()
   }
 
   /// The scenarios that are set up by hand.
@@ -32,19 +42,6 @@ struct Simulate {
     let lost = await Simulation.disksLostOneAfterTheOther()
     print("\(lost.lastEvents)\ntwo disks lost: \(lost.violation ?? "well")")
     exit(0)
-  }
-
-  /// One seed, with its hash, and its trace if wanted.
-  private static func replay(_ seed: UInt64, _ options: Options) async -> Never {
-    let run = Simulation(options.settings(seed))
-    if options.isTraced { run.printsTrace() }
-    await run.run()
-    print(run.counts.text)
-    print("seed \(seed), n = \(options.validators): hash \(String(run.hash, radix: 16))")
-    guard let violation = run.violation else { exit(0) }
-    if !options.isTraced { print(run.lastEvents) }
-    print("VIOLATION: \(violation)")
-    exit(1)
   }
 }
 
@@ -105,71 +102,5 @@ struct Options: Sendable {
 
   func settings(_ seed: UInt64) -> RunSettings {
     RunSettings(validators: validators, seed: seed, isCrashHeavy: isCrashHeavy)
-  }
-}
-
-/// Seeds from `first` on, shared among the cores.
-final class Batch: Sendable {
-  private struct State {
-    var next: UInt64
-    var counts = RunCounts()
-    var failed: UInt64?
-  }
-
-  private let options: Options
-  private let seeds: UInt64
-  private let state: Mutex<State>
-
-  init(_ options: Options) {
-    self.options = options
-    seeds = options.seeds ?? 1000
-    state = Mutex(State(next: options.first))
-  }
-
-  func run() async {
-    let start = ContinuousClock.now
-    await withTaskGroup(of: Void.self) { group in
-      for _ in 0..<options.jobs { group.addTask { await self.work(since: start) } }
-    }
-    let seconds = Double((ContinuousClock.now - start).components.seconds)
-    let (counts, failed) = state.withLock { ($0.counts, $0.failed) }
-    print(counts.text)
-    let rate = String(format: "%.1f", Double(counts.runs) / max(seconds, 1))
-    print("n = \(options.validators), seeds from \(options.first): \(rate) seeds a second")
-    guard let failed else { return }
-    print("failed: seed \(failed); replay it with")
-    let heavy = options.isCrashHeavy ? " --crash-heavy" : ""
-    print(
-      "  INTERTIE_SIM_SEED=\(failed) .build/release/Simulate --validators \(options.validators)"
-        + heavy)
-    exit(1)
-  }
-
-  private func work(since start: ContinuousClock.Instant) async {
-    while let seed = nextSeed() {
-      let run = Simulation(options.settings(seed))
-      await run.run()
-      let done = state.withLock { state in
-        state.counts.add(run.counts)
-        return state.counts.runs
-      }
-      if done.isMultiple(of: 500) { print("\(done) of \(seeds) in \(ContinuousClock.now - start)") }
-      guard let violation = run.violation else { continue }
-      report(seed, violation, run)
-      return
-    }
-  }
-
-  private func nextSeed() -> UInt64? {
-    state.withLock { state in
-      guard state.failed == nil, state.next - options.first < seeds else { return nil }
-      defer { state.next += 1 }
-      return state.next
-    }
-  }
-
-  private func report(_ seed: UInt64, _ violation: String, _ run: Simulation) {
-    state.withLock { $0.failed = min($0.failed ?? seed, seed) }
-    print("\(run.lastEvents)\nVIOLATION in seed \(seed): \(violation)")
   }
 }
