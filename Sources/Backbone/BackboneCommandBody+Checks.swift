@@ -6,7 +6,7 @@ extension BackboneCommandBody {
     func require(_ condition: Bool) throws(Rejection) { if !condition { throw .malformed } }
     switch self {
     case .register(let registration):
-      try require(registration.grid != chain)
+      try require(registration.grid != chain && ChainName.isPrintable(registration.name))
       try ValidatorSet.validate(registration.validators)
     case .putLine(let line):
       try line.validate(intervalSeconds: genesis.calendar.intervalSeconds)

@@ -3,6 +3,7 @@ import Domain
 extension GridRecord {
   func encode(into writer: inout CanonicalWriter) {
     writer.write(grid)
+    writer.write(name)
     writer.write(self.operator)
     writer.write(registeredAt)
     writer.write(epoch)
@@ -42,6 +43,7 @@ extension GridRecord {
   /// Throws `malformed`. What the figures have to agree with is checked with all others.
   init(from reader: inout CanonicalReader) throws(Rejection) {
     grid = try reader.readDigest()
+    name = try reader.readText()
     self.operator = try reader.readKey()
     registeredAt = try reader.read(UInt64.self)
     epoch = try reader.read(UInt64.self)
@@ -75,9 +77,9 @@ extension GridRecord {
     cover = try reader.read(Money.self)
     exported = try reader.read(Int128.self)
     // Sums stay far from the ends of 128 bits.
-    guard exported.magnitude < 1 << 120, reserve.money >= 0, cover >= .zero else {
-      throw .malformed
-    }
+    guard exported.magnitude < 1 << 120, reserve.money >= 0, cover >= .zero,
+      ChainName.isPrintable(name)
+    else { throw .malformed }
   }
 }
 

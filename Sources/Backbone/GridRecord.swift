@@ -24,6 +24,8 @@ package struct Conflict: Hashable, Sendable {
 /// What the backbone keeps of a grid.
 package struct GridRecord: Hashable, Sendable {
   package let grid: ChainID
+  /// For people; nothing but its bytes is ever looked at.
+  package let name: String
   package let `operator`: AccountID
   /// Height of the backbone at which it was registered.
   package let registeredAt: UInt64
@@ -76,6 +78,7 @@ package struct GridRecord: Hashable, Sendable {
 
   init(_ registration: GridRegistration, at height: UInt64, time: Timestamp) {
     grid = registration.grid
+    name = registration.name
     self.operator = registration.operator
     validators = registration.validators
     registeredAt = height

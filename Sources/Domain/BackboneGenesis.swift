@@ -45,7 +45,7 @@ package struct BackboneGenesis: Hashable, Sendable, Codable {
   package var faults: [String] {
     var faults = calendar.faults
     func require(_ condition: Bool, _ fault: String) { if !condition { faults.append(fault) } }
-    require((1...64).contains(name.utf8.count), "name must have 1 to 64 bytes")
+    require(ChainName.isPrintable(name), "name must have 1 to 64 bytes that can be printed")
     require(
       roundSeconds >= calendar.closeDelaySeconds && roundSeconds <= calendar.intervalSeconds,
       "roundSeconds must be closeDelaySeconds to intervalSeconds")

@@ -75,7 +75,7 @@ extension Genesis {
   package var faults: [String] {
     var faults: [String] = []
     func require(_ condition: Bool, _ fault: String) { if !condition { faults.append(fault) } }
-    require((1...64).contains(name.utf8.count), "name must have 1 to 64 bytes")
+    require(ChainName.isPrintable(name), "name must have 1 to 64 bytes that can be printed")
     require(
       (1...Limits.validators).contains(validators.count),
       "validators must be 1 to \(Limits.validators)")

@@ -4,12 +4,15 @@
 package struct GridRegistration: Hashable, Sendable {
   /// The digest of the grid's genesis.
   package var grid: ChainID
+  /// For people, as `ChainName` allows; several grids may have one name.
+  package var name: String
   package var `operator`: AccountID
   /// Of the grid's first epoch.
   package var validators: [PublicKey]
 
-  package init(grid: ChainID, operator: AccountID, validators: [PublicKey]) {
+  package init(grid: ChainID, name: String, operator: AccountID, validators: [PublicKey]) {
     self.grid = grid
+    self.name = name
     self.operator = `operator`
     self.validators = validators
   }
@@ -21,6 +24,7 @@ package struct GridRegistration: Hashable, Sendable {
       throw .malformed
     }
     self.init(
-      grid: genesis.chainID, operator: genesis.roles.operator, validators: genesis.validators)
+      grid: genesis.chainID, name: genesis.name, operator: genesis.roles.operator,
+      validators: genesis.validators)
   }
 }

@@ -8,6 +8,15 @@ extension LedgerCore {
     return Energy(terms.maximumHeld.raw - accounts[index.int].watt.raw - reserved.raw)
   }
 
+  /// What an open coupling round holds of an account's energy, beside its balance: what its orders
+  /// offer, its overflow, and room below B_max for what its buys may bring. All zero without one.
+  package func escrow(
+    of index: AccountIndex
+  ) -> (orders: Energy, overflow: Energy, headroom: Energy) {
+    let part = escrow?[index] ?? Escrow.Part()
+    return (part.orders, part.overflow, part.headroom)
+  }
+
   /// (5) of a close that bids: what stands behind the bid, and the overflow that the auction did
   /// not sell, go into escrow until `settleRound`. Returns the change of the WATT supply over the
   /// steps before; later intervals may be closed from here on.

@@ -1,4 +1,5 @@
 import Crypto
+import Domain
 import Foundation
 import SwiftASN1
 import X509
@@ -32,7 +33,9 @@ package struct DevelopmentCertificate: Sendable {
   }
 
   private static func make(key: Certificate.PrivateKey) throws -> Certificate {
-    let name = try DistinguishedName { CommonName("Intertie development node") }
+    // A name of its own: of two issuers of one name in a client's file only the first would count.
+    let number = Hex.encode(SHA256.hash(data: key.publicKey.subjectPublicKeyInfoBytes).prefix(8))
+    let name = try DistinguishedName { CommonName("Intertie development node \(number)") }
     let now = Date()
     return try Certificate(
       version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.publicKey,

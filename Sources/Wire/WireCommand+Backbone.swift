@@ -16,9 +16,10 @@ extension WireCommand {
   {
     switch body {
     case .registerGrid(let body):
+      guard ChainName.isPrintable(body.name) else { throw .malformed }
       return .register(
         GridRegistration(
-          grid: try chain(body.grid), operator: try key(body.operator),
+          grid: try chain(body.grid), name: body.name, operator: try key(body.operator),
           validators: try validators(body.validators)))
     case .putLine(let body): return .putLine(try line(body))
     case .rateGrid(let body):
@@ -63,6 +64,7 @@ extension WireCommand {
       .registerGrid(
         .with {
           $0.grid = registration.grid.data
+          $0.name = registration.name
           $0.operator = registration.operator.data
           $0.validators = registration.validators.map(\.data)
         })

@@ -31,18 +31,46 @@ enum Files {
     else { throw CommandFailure("cannot write \(path)") }
   }
 
+  /// What a genesis file is of.
+  enum AnyGenesis {
+    case grid(Genesis)
+    case backbone(BackboneGenesis)
+  }
+
+  /// A grid's genesis.
   static func genesis(_ path: String) throws -> Genesis {
-    try chainGenesis(path, "genesis file") { $0.faults }
+    switch try anyGenesis(path) {
+    case .grid(let genesis): return genesis
+    case .backbone(let genesis):
+      throw CommandFailure(
+        "\(path) is the genesis of the backbone \(genesis.name), and a grid's is wanted: "
+          + "`genesis make --join \(path)` makes one")
+    }
   }
 
   static func backboneGenesis(_ path: String) throws -> BackboneGenesis {
-    try chainGenesis(path, "genesis file of a backbone") { $0.faults }
+    switch try anyGenesis(path) {
+    case .backbone(let genesis): return genesis
+    case .grid(let genesis):
+      throw CommandFailure(
+        "\(path) is the genesis of the grid \(genesis.name), and a backbone's is wanted: "
+          + "`backbone genesis` makes one")
+    }
   }
 
-  private static func chainGenesis<Value: Decodable>(
-    _ path: String, _ what: String, faults: (Value) -> [String]
+  /// Told apart by what only a backbone's has.
+  static func anyGenesis(_ path: String) throws -> AnyGenesis {
+    struct Mark: Decodable { var roundSeconds: Int64? }
+    let data = try read(path, what: "genesis file")
+    let isBackbone = (try? JSONDecoder().decode(Mark.self, from: data))?.roundSeconds != nil
+    return isBackbone
+      ? .backbone(try decode(data, of: path, "genesis file of a backbone") { $0.faults })
+      : .grid(try decode(data, of: path, "genesis file") { $0.faults })
+  }
+
+  private static func decode<Value: Decodable>(
+    _ data: Data, of path: String, _ what: String, faults: (Value) -> [String]
   ) throws -> Value {
-    let data = try read(path, what: what)
     let genesis: Value
     do { genesis = try JSONDecoder().decode(Value.self, from: data) } catch {
       throw CommandFailure("\(path) is not a \(what): \(explain(error))")

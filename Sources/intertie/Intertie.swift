@@ -2,6 +2,15 @@ import ArgumentParser
 import Domain
 
 @main
+enum Program {
+  static func main() async {
+    if let figure = Amounts.negative(among: CommandLine.arguments.dropFirst()) {
+      Intertie.exit(withError: ValidationError("'\(figure)': no figure may be negative"))
+    }
+    await Intertie.main()
+  }
+}
+
 struct Intertie: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "intertie",
@@ -32,7 +41,7 @@ extension PublicKey {
   /// meter by a slip of the hand.
   init(argument: String, as kind: Kind = .account, _ what: String) throws {
     guard let key = PublicKey(text: argument, as: kind) else {
-      throw CommandFailure(
+      throw ValidationError(
         "'\(argument)' is not a key for \(what), which is written \(kind.rawValue)1…")
     }
     self = key

@@ -15,8 +15,8 @@ struct NodeAddress: ParsableArguments, Sendable {
 
   @Option(
     help: """
-      Certificate that the node must show, or its issuer's (PEM). Default: $INTERTIE_CA, else the \
-      system's trust roots.
+      Certificate that the node must show, or its issuer's (PEM); a file of several serves for as \
+      many nodes. Default: $INTERTIE_CA, else the system's trust roots.
       """)
   var ca: String?
 
@@ -37,7 +37,7 @@ struct NodeAddress: ParsableArguments, Sendable {
       let text = node ?? environment["INTERTIE_NODE"] ?? "127.0.0.1:7411"
       guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
         (1...65_535).contains(port)
-      else { throw CommandFailure("'\(text)' is not HOST:PORT") }
+      else { throw ValidationError("'\(text)' is not HOST:PORT") }
       let host = text[..<colon].trimmingCharacters(in: ["[", "]"])
       return (host == "localhost" ? "127.0.0.1" : host, port)
     }
@@ -49,7 +49,7 @@ struct NodeAddress: ParsableArguments, Sendable {
   ) async throws -> Result {
     let (host, port) = try endpoint
     if plaintext, host != "::1", !host.hasPrefix("127.") {
-      throw CommandFailure("--plaintext is for loopback addresses only; \(host) needs TLS")
+      throw ValidationError("--plaintext is for loopback addresses only; \(host) needs TLS")
     }
     if let ca = certificatePath, !plaintext, !FileManager.default.isReadableFile(atPath: ca) {
       throw CommandFailure("cannot read the certificate \(ca)")
@@ -71,7 +71,10 @@ struct NodeAddress: ParsableArguments, Sendable {
     }
   }
 
-  private var certificatePath: String? { ca ?? ProcessInfo.processInfo.environment["INTERTIE_CA"] }
+  /// Of --ca or the environment, where an empty value is none.
+  private var certificatePath: String? {
+    ca ?? ProcessInfo.processInfo.environment["INTERTIE_CA"].flatMap { $0.isEmpty ? nil : $0 }
+  }
 
   private var security: Transport.TransportSecurity {
     if plaintext { return .plaintext }
@@ -146,54 +149,5 @@ struct NodeConnection: Sendable {
 
   func account(_ key: PublicKey) async throws -> Intertie_V1_AccountResponse {
     try await ledger.account(.with { $0.account = key.data }, options: Self.options)
-  }
-
-  /// Signs and submits commands of one account in one call; the results in order. The account's
-  /// next sequence is asked for, so that a wallet keeps no state of its own.
-  func submit(_ bodies: [CommandBody], key: SigningKey) async throws -> [Intertie_V1_SubmitResult] {
-    let status = try await currentStatus()
-    guard let chain = ChainID(status.chainID) else {
-      throw CommandFailure("the node gives no valid chain id")
-    }
-    let next: UInt64
-    do { next = try await account(key.publicKey).nextSequence } catch let error as RPCError
-      where error.code == .notFound
-    { next = 1 }
-    return try await submit(
-      bodies, key: key, chain: chain, sequence: next, expires: Self.expiry(status))
-  }
-
-  /// Two minutes of wall-clock time from now, however fast the chain's runs.
-  static func expiry(_ status: Intertie_V1_StatusResponse) -> Timestamp {
-    Timestamp(microseconds: status.chainTimeUs + 120_000_000 * status.rate)
-  }
-
-  /// Signed, with sequences from `sequence` on.
-  static func request(
-    _ bodies: [CommandBody], key: SigningKey, chain: ChainID, sequence: UInt64, expires: Timestamp
-  ) -> Intertie_V1_SubmitRequest {
-    .with {
-      $0.commands = bodies.enumerated().map { offset, body in
-        let command = Command(
-          chain: chain, signer: key.publicKey, sequence: sequence + UInt64(offset),
-          expires: expires, body: body)
-        return Intertie_V1_SignedCommand(command, key: key)
-      }
-    }
-  }
-
-  func submit(
-    _ bodies: [CommandBody], key: SigningKey, chain: ChainID, sequence: UInt64, expires: Timestamp
-  ) async throws -> [Intertie_V1_SubmitResult] {
-    let request = Self.request(
-      bodies, key: key, chain: chain, sequence: sequence, expires: expires)
-    do { return try await ledger.submit(request, options: Self.options).results } catch let error
-      as RPCError
-      where [.unavailable, .deadlineExceeded, .cancelled].contains(error.code)
-    {
-      throw CommandFailure(
-        "the node's answer was lost (\(error.message)): the command may have been applied. Before "
-          + "you repeat it, ask: intertie wallet receipt \(sequence) --key …")
-    }
   }
 }

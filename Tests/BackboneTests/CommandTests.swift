@@ -26,11 +26,20 @@ struct CommandRow: CustomTestStringConvertible, Sendable {
   static let rows = [
     CommandRow(
       "the backbone itself", Role.operator,
-      .register(GridRegistration(grid: backboneID, operator: key(204), validators: [key(304)])),
+      .register(
+        GridRegistration(
+          grid: backboneID, name: "grid", operator: key(204), validators: [key(304)])),
+      .malformed),
+    CommandRow(
+      "a name that clears the screen", Role.operator,
+      .register(
+        GridRegistration(
+          grid: gridID(4), name: "\u{1b}[2J", operator: key(204), validators: [key(304)])),
       .malformed),
     CommandRow(
       "no validators", Role.operator,
-      .register(GridRegistration(grid: gridID(4), operator: key(204), validators: [])),
+      .register(
+        GridRegistration(grid: gridID(4), name: "grid", operator: key(204), validators: [])),
       .malformed),
     CommandRow("a grid by a stranger", stranger, .register(registration(4)), .unknownSigner),
     CommandRow("a grid by its own operator", key(204), .register(registration(4)), .unknownSigner),
@@ -178,7 +187,8 @@ struct CommandRow: CustomTestStringConvertible, Sendable {
     #expect(
       try GridRegistration(of: genesis, on: backboneID)
         == GridRegistration(
-          grid: genesis.chainID, operator: key(1), validators: [key(6), key(7)]))
+          grid: genesis.chainID, name: "Grid", operator: key(1),
+          validators: [key(6), key(7)]))
     func expectMalformed(_ genesis: Genesis) {
       #expect(throws: Rejection.malformed) { try GridRegistration(of: genesis, on: backboneID) }
     }

@@ -34,7 +34,7 @@ func line(
 
 func registration(_ number: Int) -> GridRegistration {
   GridRegistration(
-    grid: gridID(number), operator: key(UInt64(number) + 200),
+    grid: gridID(number), name: "grid \(number)", operator: key(UInt64(number) + 200),
     validators: [key(UInt64(number) + 300)])
 }
 

@@ -90,6 +90,7 @@ private struct Change: Sendable, CustomTestStringConvertible {
 
   static let bad: [Change] = [
     Change("no name", "name must") { $0.name = "" },
+    Change("a name that moves the cursor", "name must") { $0.name = "Elm\u{1b}[A" },
     Change("long name", "name must") { $0.name = String(repeating: "é", count: 33) },
     Change("no validators", "validators must") { $0.validators = [] },
     Change("101 validators", "validators must") {

@@ -17,7 +17,14 @@ import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_tools import protoc
 
-from intertie_proof import Account, Genesis, Header, bech32m_encode, verify_account
+from intertie_proof import (
+    Account,
+    Genesis,
+    Header,
+    Validators,
+    bech32m_encode,
+    verify_account,
+)
 
 PROTOS = Path(__file__).resolve().parents[2] / "Protos"
 
@@ -36,6 +43,9 @@ def _generate() -> None:
 _generate()
 
 # Only now there is something to import; the tests take the messages from here.
+from intertie.v1 import backbone_command_pb2 as backbone_command
+from intertie.v1 import backbone_pb2 as backbone
+from intertie.v1 import backbone_pb2_grpc
 from intertie.v1 import command_pb2 as command
 from intertie.v1 import ledger_pb2 as ledger
 from intertie.v1 import ledger_pb2_grpc, market_pb2_grpc
@@ -95,6 +105,7 @@ class Client:
         self.market = market_pb2_grpc.MarketStub(channel)
         self.ledger = ledger_pb2_grpc.LedgerStub(channel)
         self.status = status_pb2_grpc.StatusStub(channel)
+        self.backbone = backbone_pb2_grpc.BackboneStub(channel)
         self.chain = self.now().chain_id
         self._sequences: dict[bytes, int] = {}
 
@@ -180,15 +191,52 @@ class Client:
         acks = self.meter.Stream(iter(batches), timeout=2 * self.TIMEOUT)
         return {ack.id: results(ack) for ack in acks}
 
+    def history(self, key: bytes, limit: int = 100) -> list[ledger.HistoryEntry]:
+        """What moved an account's balances, newest first."""
+        request = ledger.HistoryRequest(account=key, limit=limit)
+        return list(self.ledger.History(request, timeout=self.TIMEOUT).lines)
+
+    # The backbone.
+
+    def overview(self) -> backbone.OverviewResponse:
+        return self.backbone.Overview(backbone.OverviewRequest(), timeout=self.TIMEOUT)
+
+    def rounds(self, first: int = 0) -> list[backbone.CouplingRound]:
+        request = backbone.RoundsRequest(**{"from": first})
+        return list(self.backbone.Rounds(request, timeout=self.TIMEOUT).rounds)
+
+    def run_on_backbone(self, key: Key, **body) -> command.SubmitResult:
+        """Signs and submits one command for the backbone's chain; both chains keep one time."""
+        account = backbone.BackboneAccountRequest(account=key.public)
+        now = self.now()
+        signed = sign_command(
+            command.Command(
+                chain_id=self.overview().chain_id,
+                signer=key.public,
+                sequence=self.backbone.Account(account, timeout=self.TIMEOUT).next_sequence,
+                expires_us=now.chain_time_us + 60_000_000 * now.rate,
+                **body,
+            ), key)
+        request = ledger.SubmitRequest(commands=[signed])
+        return self.backbone.Submit(request, timeout=self.TIMEOUT).results[0]
+
     # Proofs.
 
-    def prove(self, key: bytes, genesis: Genesis) -> tuple[Account, Header]:
+    def validators(self, genesis: Genesis) -> Validators:
+        """Those of every epoch so far of the grid, or of the backbone whose genesis it is."""
+        epochs = self.status.Epochs if genesis.chain_id == self.chain else self.backbone.Epochs
+        proven = Validators(genesis)
+        for change in epochs(status.EpochsRequest(), timeout=self.TIMEOUT):
+            proven.advance(change, command.Command.FromString)
+        return proven
+
+    def prove(self, key: bytes, trusted: Genesis | Validators) -> tuple[Account, Header]:
         """An account as the validators signed it; asks again when the state has moved on."""
         request = ledger.ProofRequest(account=key)
         for attempt in range(5):
             try:
                 proof = self.ledger.Proof(request, timeout=self.TIMEOUT)
-                return verify_account(proof, key, genesis)
+                return verify_account(proof, key, trusted)
             except grpc.RpcError as error:
                 if error.code() != grpc.StatusCode.RESOURCE_EXHAUSTED or attempt == 4:
                     raise

@@ -8,7 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import intertie_proof as p
-from intertie_client import Key, meter, sign_reading
+from intertie_client import Key, command, meter, sign_command, sign_reading, status
+
+PARSE = command.Command.FromString
 
 # BIP-350, test vectors for Bech32m.
 VALID = [
@@ -173,7 +175,7 @@ class Chain:
         root, path = tree([b"other", leaf, b"third"], 1)
         self.header = p.Header(
             self.genesis.chain_id,
-            0,
+            1,
             9,
             10,
             8,
@@ -195,6 +197,7 @@ class Chain:
             height=7,
             header=b"",
             finalization=b"",
+            descendants=[],
         )
         self.finalize(self.header, signers)
 
@@ -262,3 +265,86 @@ def test_what_a_forger_might_try():
     chain.finalize(chain.header)
     with pytest.raises(p.ProofError, match="validator 0"):
         chain.verify()
+
+
+def descend(header, behind: bytes, **changes):
+    """The header of a block on top of it."""
+    return replace(
+        header, height=header.height + 1, view=header.view + 1, parent_view=header.view,
+        parent=p.sha256(behind), **changes)
+
+
+def test_a_header_is_final_with_one_behind_it():
+    chain = Chain()
+    first = chain.proof.header
+    chain.finalize(descend(chain.header, first))
+    chain.proof.header, chain.proof.descendants = first, [chain.proof.header]
+    assert chain.verify() == (chain.account, chain.header)
+    chain.proof.descendants = []
+    with pytest.raises(p.ProofError, match="another block"):
+        chain.verify()
+    for change in ({"epoch": 2}, {"chain": b"d" * 32}):
+        chain.finalize(descend(chain.header, first, **change))
+        chain.proof.header, chain.proof.descendants = first, [chain.proof.header]
+        with pytest.raises(p.ProofError, match="does not follow"):
+            chain.verify()
+    chain.finalize(descend(chain.header, b"another"))
+    chain.proof.header, chain.proof.descendants = first, [chain.proof.header]
+    with pytest.raises(p.ProofError, match="does not follow"):
+        chain.verify()
+
+
+# Epochs.
+
+
+def acceptance(chain: p.Genesis, signer: Key, keys: list[bytes], epoch: int = 2):
+    name = p.sha256(
+        b"intertie/validators/v1" + chain.chain_id + struct.pack(">Q", epoch) + b"".join(keys))
+    return sign_command(
+        command.Command(
+            chain_id=chain.chain_id, signer=signer.public, sequence=1,
+            accept_validators=command.AcceptValidators(proposal=name)), signer)
+
+
+def change(keys: list[bytes], acceptances, epoch: int = 2):
+    return status.EpochChange(epoch=epoch, validators=keys, acceptances=acceptances)
+
+
+def test_validators_are_proven_from_the_genesis_on():
+    old = [Key() for _ in range(4)]
+    new = [key.public for key in old[1:]] + [Key().public]
+    genesis = p.Genesis(b"c" * 32, [key.public for key in old])
+    trusted = p.Validators(genesis)
+    trusted.advance(change(new, [acceptance(genesis, key, new) for key in old[:3]]), PARSE)
+    assert trusted.epoch == 2
+    assert trusted.validators_of(1) == genesis.validators and trusted.validators_of(2) == new
+    for epoch in (0, 3):
+        with pytest.raises(p.ProofError, match="not known"):
+            trusted.validators_of(epoch)
+
+
+def test_validators_that_no_quorum_accepted():
+    old = [Key() for _ in range(4)]
+    new = [key.public for key in old[1:]]
+    genesis = p.Genesis(b"c" * 32, [key.public for key in old])
+    good = [acceptance(genesis, key, new) for key in old]
+    forged = command.SignedCommand(command=good[2].command, signature=good[1].signature)
+    stranger = acceptance(genesis, Key(), new)
+    of_others = acceptance(p.Genesis(b"d" * 32, []), old[2], new)
+    of_later = acceptance(genesis, old[2], new, epoch=3)
+    for wrong in (
+        change(new, good[:2]),
+        change(new, good[:2] + [good[1]]),
+        change(new, good[:2] + [forged]),
+        change(new, good[:2] + [stranger]),
+        change(new, good[:2] + [of_others]),
+        change(new, good[:2] + [of_later]),
+        change(new[::-1], good),
+        change(new, good, epoch=3),
+        change(new + new[:1], good),
+        change([], good),
+    ):
+        trusted = p.Validators(genesis)
+        with pytest.raises(p.ProofError):
+            trusted.advance(wrong, PARSE)
+        assert trusted.epoch == 1

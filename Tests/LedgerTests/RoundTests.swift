@@ -76,6 +76,9 @@ struct RoundTests {
     #expect(ledger.supply(of: .watt) == 2_500_000)
     #expect(ledger.escrow?.energy.raw == 1_300_000)
     #expect(ledger.escrow?.ordersEnergy.raw == 800_000)
+    let parts = (0..<ledger.accountCount).map { ledger.escrow(of: AccountIndex($0)) }
+    #expect(parts.reduce(0) { $0 + $1.orders.raw } == 800_000)
+    #expect(parts.reduce(0) { $0 + $1.overflow.raw } == 500_000)
     #expect(ledger.account(2).heldMoney.raw == 90_000)
     #expect(ledger.account(3).heldMoney.raw == 200_000)
   }

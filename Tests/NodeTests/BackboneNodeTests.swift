@@ -169,6 +169,43 @@ import Wire
     }
   }
 
+  /// The operator proposes, the validators, present and proposed, accept; the grid goes on when
+  /// the backbone has to wait for the new one.
+  @Test func theBackbonesValidatorsChange() async throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let joining = SigningKey(seed: [UInt8](repeating: 3, count: 32))!
+    let keys = [node.publicKey, joining.publicKey]
+    let id = backbone.chainID
+    let proposal = ValidatorSet.digest(chain: id, epoch: 2, keys: keys)
+    try await running { grid in
+      try await join(grid)
+      let backbone = try #require(grid.backbone)
+      func run(_ body: CommandBody, by key: SigningKey, _ sequence: UInt64) async throws
+        -> Rejection?
+      {
+        let signed = command(body, by: key, sequence, on: id)
+        return try await backbone.submit(commands: [signed])[0].receipt.rejection
+      }
+      #expect(try await run(.acceptValidators(proposal), by: joining, 1) == .unknownSigner)
+      #expect(try await run(.proposeValidators(keys), by: lead, 6) == nil)
+      #expect(try await run(.proposeValidators(keys), by: lead, 7) == .duplicate)
+      #expect(backbone.view.registry.proposal == keys)
+      #expect(try await run(.acceptValidators(.zero), by: joining, 1) == .unknownObject)
+      #expect(try await run(.acceptValidators(proposal), by: lead, 8) == .wrongRole)
+      #expect(try await run(.acceptValidators(proposal), by: joining, 2) == nil)
+      #expect(backbone.view.registry.acceptances.map(\.signer) == [joining.publicKey])
+      #expect(try await run(.acceptValidators(proposal), by: node, 1) == nil)
+      #expect(backbone.view.registry.epoch == 2)
+      #expect(backbone.view.registry.validators == keys)
+      #expect(backbone.view.registry.history.map(\.epoch) == [2])
+      let transfer = CommandBody.transfer(
+        to: homes[1].publicKey, asset: .money, amount: 1_000_000)
+      let sent = try await grid.submit(
+        commands: [command(transfer, by: homes[0], 1, on: genesis.chainID)])
+      #expect(sent.map(\.receipt) == [.applied])
+    }
+  }
+
   private func report(
     _ grid: Microgrid, _ interval: Interval, exported: Int64, imported: Int64
   ) async throws {

@@ -165,6 +165,21 @@ import Wire
         $0.interval = 1
       }
     },
+    Row("a grid without a name") {
+      $0.registerGrid = .with {
+        $0.grid = Sample.chain.data
+        $0.operator = Sample.other.data
+        $0.validators = [Sample.key.data]
+      }
+    },
+    Row("a grid whose name is two lines") {
+      $0.registerGrid = .with {
+        $0.grid = Sample.chain.data
+        $0.name = "Elm\nOak"
+        $0.operator = Sample.other.data
+        $0.validators = [Sample.key.data]
+      }
+    },
     Row("validator of 31 bytes") {
       $0.proposeValidators = .with {
         $0.validators = [Sample.key.data, Sample.other.data.dropLast()]

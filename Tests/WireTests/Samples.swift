@@ -81,9 +81,11 @@ enum Sample {
     ] + backboneBodies.map { .backbone($0) }
 
   static let backboneBodies: [BackboneCommandBody] = [
-    .register(GridRegistration(grid: chain, operator: other, validators: [key])),
+    .register(GridRegistration(grid: chain, name: "E", operator: other, validators: [key])),
     .register(
-      GridRegistration(grid: chain, operator: other, validators: keys(Limits.validators))),
+      GridRegistration(
+        grid: chain, name: String(repeating: "é", count: 32), operator: other,
+        validators: keys(Limits.validators))),
     .putLine(
       Interconnector(
         id: 0, from: chain, to: .zero, forth: .zero, back: .zero, fee: .zero, owner: other)),

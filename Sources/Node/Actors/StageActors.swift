@@ -146,6 +146,13 @@ package actor LedgerActor: LedgerStage {
     try core.reward(shares, interval: interval)
   }
 
+  /// What an open coupling round holds of an account's energy.
+  package func escrow(
+    of account: AccountIndex
+  ) -> (orders: Energy, overflow: Energy, headroom: Energy) {
+    core.escrow(of: account)
+  }
+
   package func finish() -> LedgerFinish { core.finish() }
   package func totals() -> (held: Energy, arrears: Money) { core.totals() }
   package func supplies() -> (held: Energy, travelling: TravellingAssets<Int64>) {

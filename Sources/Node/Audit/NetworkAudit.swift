@@ -71,14 +71,16 @@ package struct NetworkAudit: Sendable {
   private func check(
     _ grid: AuditedChain<BarePipeline>, _ id: ChainID, _ backbone: AuditedChain<BackbonePipeline>
   ) throws(NodeFailure) -> NetworkReport.Grid {
-    guard let below = grid.lanes.all.first, below.peer == backbone.state.core.chain else {
+    guard let lane = grid.state.lane, lane.backbone == backbone.state.core.chain else {
       throw .invalid("grid \(id) is part of another backbone")
     }
+    let name = "\(id)" + (backbone.state.core.grid(id).map { " (\($0.name))" } ?? "")
+    let below = grid.lanes.all.first ?? AuditedLane(peer: lane.backbone, isToBackbone: true)
     let above =
       backbone.lanes.lane(with: id)
       ?? AuditedLane(peer: id, isToBackbone: false)
-    try compare(sent: below.sent, executed: above.executed, from: "grid \(id)")
-    try compare(sent: above.sent, executed: below.executed, from: "the backbone to grid \(id)")
+    try compare(sent: below.sent, executed: above.executed, from: "grid \(name)")
+    try compare(sent: above.sent, executed: below.executed, from: "the backbone to grid \(name)")
     try checkTieLine(grid, id, below, backbone.rounds)
     let underWay = AuditedLane.underWay(
       fromGrid: below.sent, behind: above.executed.count, fromBackbone: above.sent,
@@ -88,7 +90,7 @@ package struct NetworkAudit: Sendable {
       let reserve = backbone.state.core.grid(id)?.reserve[asset] ?? 0
       guard Int128(supply) + underWay.up[asset] + underWay.down[asset] == Int128(reserve) else {
         throw .invariant(
-          "grid \(id): supply \(supply) of \(asset), \(underWay.up[asset]) under way to the "
+          "grid \(name): supply \(supply) of \(asset), \(underWay.up[asset]) under way to the "
             + "backbone and \(underWay.down[asset]) to the grid are not the reserve \(reserve)")
       }
       return NetworkReport.Backing(
@@ -96,7 +98,8 @@ package struct NetworkAudit: Sendable {
         toGrid: Int64(clamping: underWay.down[asset]), reserve: reserve)
     }
     return NetworkReport.Grid(
-      audit: grid.report, isFrozen: backbone.state.core.grid(id)?.isFrozen ?? false,
+      name: backbone.state.core.grid(id)?.name ?? "", audit: grid.report,
+      isFrozen: backbone.state.core.grid(id)?.isFrozen ?? false,
       toBackbone: NetworkReport.Way(
         sent: UInt64(below.sent.count), executed: UInt64(above.executed.count)),
       toGrid: NetworkReport.Way(

@@ -21,6 +21,8 @@ package struct NetworkReport: Sendable, Encodable {
   }
 
   package struct Grid: Sendable, Encodable {
+    /// As the backbone's registry has it; empty of a grid that is not entered.
+    package var name: String
     package var audit: AuditReport
     /// Whether it signed two histories, and its lane stands.
     package var isFrozen: Bool

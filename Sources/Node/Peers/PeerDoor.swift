@@ -18,13 +18,21 @@ final class PeerDoor: Sendable {
     var byKey: [PublicKey: [ObjectIdentifier: any Channel]] = [:]
     var refusals: UInt64 = 0
     var lastRefusal: String?
+    /// Keys that the peers file does not have and that were told of; at most
+    /// `PeerLimits.strangers`.
+    var strangers: Set<PublicKey> = []
     var isClosed = false
   }
 
   private let state = Mutex(State())
   private let roster: PeerRoster
+  /// Hears of each key that is not in the peers file once, as far as they are remembered.
+  private let onStranger: @Sendable (PublicKey) -> Void
 
-  init(_ roster: PeerRoster) { self.roster = roster }
+  init(_ roster: PeerRoster, onStranger: @escaping @Sendable (PublicKey) -> Void) {
+    self.roster = roster
+    self.onStranger = onStranger
+  }
 
   /// Connections that were refused, and why the last one was.
   var refusals: (count: UInt64, last: String?) {
@@ -36,6 +44,10 @@ final class PeerDoor: Sendable {
 
   func check(_ key: PublicKey) throws(CertificateFault) {
     guard roster.peer(key) == nil else { return }
+    let isNew = state.withLock { state in
+      state.strangers.count < PeerLimits.strangers && state.strangers.insert(key).inserted
+    }
+    if isNew { onStranger(key) }
     throw CertificateFault("\(key.text(as: .node)) is not in the peers file")
   }
 

@@ -75,6 +75,8 @@ package enum PeerLimits {
   package static let handshakesPerPeer = 2
   /// All together, at most.
   package static let connections = handshakes + peers * connectionsPerKey
+  /// Keys that are not in the peers file and whose first knock is logged.
+  package static let strangers = 64
   /// RPCs at a time on one.
   package static let streamsPerConnection = 8
   /// Bytes that may be on their way to a reader that does not keep up: HTTP/2's window.

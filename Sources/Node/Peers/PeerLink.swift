@@ -32,6 +32,7 @@ extension PeerNetwork {
 
   private func redial(_ peer: Peer) async {
     var pauses = Pauses()
+    var wasTurnedAway = false
     while !Task.isCancelled {
       let stood = Latch()
       let begun = now
@@ -39,6 +40,15 @@ extension PeerNetwork {
       peer.outgoing(since: nil)
       guard !Task.isCancelled else { return }
       peer.failed(reason)
+      if PeerRefusal.isMeant(by: reason), !wasTurnedAway {
+        wasTurnedAway = true
+        log.warning(
+          "turned away by a peer",
+          metadata: [
+            "peer": "\(peer.key.text(as: .node))",
+            "reason": "\(PeerRefusal.text(own: ownKey))",
+          ])
+      }
       if stood.isOpen {
         log.notice(
           "link to peer ended",

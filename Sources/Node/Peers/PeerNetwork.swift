@@ -97,7 +97,11 @@ package final class PeerNetwork: Sendable {
     transport = PeerTransport(
       identity: try NodeCertificate(for: configuration.key), keepalive: configuration.keepalive)
     roster = PeerRoster()
-    door = PeerDoor(roster)
+    door = PeerDoor(roster) { [log, file = configuration.peers] key in
+      log.notice(
+        "turned away: the peers file does not name this node",
+        metadata: ["node": "\(key.text(as: .node))", "file": "\(file)"])
+    }
     try rereadPeers()
   }
 
@@ -118,6 +122,7 @@ package final class PeerNetwork: Sendable {
   /// What is wrong with the peers file as it stands; then the last good one holds.
   package var peersFileFault: String? { state.withLock { $0.fault } }
 
+  var ownKey: PublicKey { configuration.key.publicKey }
   var now: Int64 { configuration.clock() }
   var isStopping: Bool { state.withLock { $0.isStopping } }
 
@@ -184,7 +189,7 @@ package final class PeerNetwork: Sendable {
         guard !Task.isCancelled else { return }
         throw NodeFailure.invalid(
           "cannot listen for peers on \(configuration.host):\(configuration.port): "
-            + ((error as? RuntimeError)?.cause.map { "\($0)" } ?? "\(error)"))
+            + listeningFault(error))
       }
     } onCancel: {
       state.withLock { $0.isStopping = true }
@@ -256,7 +261,9 @@ package final class PeerNetwork: Sendable {
       state.taken = bytes
       state.fault = nil
     }
-    if file.entries.isEmpty { log.warning("the peers file names nobody") }
+    if file.entries.isEmpty {
+      log.warning("the peers file names nobody", metadata: ["file": "\(configuration.peers)"])
+    }
     let gone = roster.adopt(file)
     door.know(file.entries.map(\.address))
     for peer in gone {

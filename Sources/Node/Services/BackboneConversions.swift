@@ -1,4 +1,5 @@
 import Backbone
+import Consensus
 import Domain
 import Wire
 
@@ -22,6 +23,17 @@ extension Intertie_V1_OverviewResponse {
     lines = core.lines.map { Intertie_V1_BackboneLine($0) }
     if let round = view.lastRound { lastRound = Intertie_V1_CouplingRound(round) }
     failure = view.failure?.description ?? ""
+    describeValidators(registry, view.standing)
+  }
+
+  /// The open proposal, and what a certificate needs.
+  private mutating func describeValidators(
+    _ registry: ValidatorRegistry, _ standing: ConsensusStanding
+  ) {
+    self.view = standing.view
+    quorum = UInt32(clamping: ValidatorCounts(of: registry.validators.count).quorum)
+    proposedValidators = registry.proposal?.map(\.data) ?? []
+    accepted = registry.acceptances.map(\.signer.data)
   }
 }
 
@@ -29,6 +41,7 @@ extension Intertie_V1_BackboneGrid {
   init(_ record: GridRecord) {
     self.init()
     grid = record.grid.data
+    name = record.name
     `operator` = record.operator.data
     epoch = record.epoch
     validators = record.validators.map(\.data)

@@ -44,8 +44,25 @@ struct BackboneService: Intertie_V1_Backbone.SimpleServiceProtocol {
       response.peers = UInt32(clamping: peers.count)
       response.connected = UInt32(
         clamping: peers.count { $0.outgoing != nil && $0.incoming != nil })
+      response.links = peers.map { .init($0, ownView: response.view) }
+      response.nodeKey = grid.nodeKey.data
+      if let place = backbone.view.registry.validators.firstIndex(of: grid.nodeKey) {
+        response.place = UInt32(clamping: place)
+      }
+      response.isAbstaining = backbone.view.standing.isAbstaining
       if let lane = grid.view.lane { response.own = Intertie_V1_GridEnd(lane) }
       return response
+    }
+  }
+
+  func epochs(
+    request: Intertie_V1_EpochsRequest, response: RPCWriter<Intertie_V1_EpochChange>,
+    context: ServerContext
+  ) async throws {
+    try await serving {
+      for change in try backbone().view.registry.history where change.epoch >= request.from {
+        try await response.write(.init(change))
+      }
     }
   }
 

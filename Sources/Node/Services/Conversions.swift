@@ -56,6 +56,7 @@ extension Intertie_V1_OpenOrder {
     limitPrice = open.limit.raw
     remainingWh = open.remaining
     executableWh = open.executable
+    frozenWh = open.frozen
     set(open.timeInForce)
   }
 }
@@ -93,6 +94,10 @@ extension Intertie_V1_IntervalTotals {
     commissions = record.commission.raw
     rewards = record.reward.raw
     utilityAvailable = record.isUtilityAvailable
+    if let price = record.couplingPrice { couplingPrice = price.raw }
+    couplingBoughtWh = record.couplingBought
+    couplingSoldWh = record.couplingSold
+    couplingMoney = record.couplingMoney.raw
   }
 }
 

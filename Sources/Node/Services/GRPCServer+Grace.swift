@@ -1,6 +1,8 @@
+import Foundation
 import GRPCCore
 import GRPCNIOTransportCore
 import GRPCNIOTransportHTTP2Posix
+import NIOCore
 
 extension GRPCServer {
   /// Serves until the task is cancelled; then no new call begins, those under way may end, and what
@@ -52,4 +54,11 @@ extension HTTP2ServerTransport.Posix {
       throw CancellationError()
     }
   }
+}
+
+/// Why a server cannot listen, in the system's words where it has any.
+func listeningFault(_ error: any Error) -> String {
+  let cause = (error as? RuntimeError)?.cause ?? error
+  guard let fault = cause as? IOError else { return "\(cause)" }
+  return String(cString: strerror(fault.errnoCode))
 }

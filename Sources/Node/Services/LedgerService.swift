@@ -38,10 +38,14 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
     try await serving {
       let (account, index, height) = try grid.account(request.account)
       var response = Intertie_V1_AccountResponse(account, index: index, height: height)
-      let book = grid.book
-      if let agent = try await grid.host.settled({ await book.agent(of: index) }) {
-        response.agent = Intertie_V1_AgentSettings(agent)
+      let (book, ledger) = (grid.book, grid.ledger)
+      let (agent, escrow) = try await grid.host.settled {
+        (await book.agent(of: index), await ledger.escrow(of: index))
       }
+      if let agent { response.agent = Intertie_V1_AgentSettings(agent) }
+      response.escrowMwh = escrow.orders.raw
+      response.escrowOverflowMwh = escrow.overflow.raw
+      response.escrowRoomMwh = escrow.headroom.raw
       response.maximumHeldMwh = grid.maximumHeld.raw
       return response
     }
@@ -162,8 +166,14 @@ struct LedgerService: Intertie_V1_Ledger.SimpleServiceProtocol {
         return (lines, reasons)
       }
       var response = Intertie_V1_HistoryResponse()
-      response.lines = zip(lines, reasons).map { line, reason in
-        Intertie_V1_HistoryEntry(line, rejection: reason, in: grid.view)
+      let journeys = try await grid.journeys(of: lines.map(\.line))
+      response.lines = zip(lines, zip(reasons, journeys)).map { line, more in
+        var entry = Intertie_V1_HistoryEntry(line, rejection: more.0, in: grid.view)
+        if let journey = more.1 {
+          entry.otherGrid = journey.grid.data
+          entry.otherAccount = journey.account.data
+        }
+        return entry
       }
       if let last = lines.last, last.previous > 0 {
         response.nextCursor = UInt64(last.id)

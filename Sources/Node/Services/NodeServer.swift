@@ -96,8 +96,7 @@ package struct NodeServer: Sendable {
         grid.stop()
         if error is NodeFailure || error is CancellationError { throw error }
         throw NodeFailure.invalid(
-          "cannot serve on \(configuration.host):\(configuration.port): "
-            + ((error as? RuntimeError)?.cause.map { "\($0)" } ?? "\(error)"))
+          "cannot serve on \(configuration.host):\(configuration.port): " + listeningFault(error))
       }
     }
   }

@@ -67,8 +67,11 @@ extension SnapshotJoin {
       throw .stopped("\(error)")
     }
     for peer in report.dropped {
+      let reason =
+        PeerRefusal.isMeant(by: peer.reason)
+        ? PeerRefusal.text(own: peers.key.publicKey) : peer.reason
       log.warning(
-        "no state from this peer", metadata: ["peer": "\(peer.name)", "reason": "\(peer.reason)"])
+        "no state from this peer", metadata: ["peer": "\(peer.name)", "reason": "\(reason)"])
     }
     guard let height = report.height else { return }
     log.notice("joined by a state", metadata: ["height": "\(height)"])

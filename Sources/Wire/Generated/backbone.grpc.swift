@@ -85,13 +85,27 @@ package enum Intertie_V1_Backbone: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "Epochs" metadata.
+        package enum Epochs: Sendable {
+            /// Request type for "Epochs".
+            package typealias Input = Intertie_V1_EpochsRequest
+            /// Response type for "Epochs".
+            package typealias Output = Intertie_V1_EpochChange
+            /// Descriptor for "Epochs".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "intertie.v1.Backbone"),
+                method: "Epochs",
+                type: .serverStreaming
+            )
+        }
         /// Descriptors for all methods in the "intertie.v1.Backbone" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Submit.descriptor,
             Overview.descriptor,
             Rounds.descriptor,
             Account.descriptor,
-            Withdrawals.descriptor
+            Withdrawals.descriptor,
+            Epochs.descriptor
         ]
     }
 }
@@ -216,6 +230,25 @@ extension Intertie_V1_Backbone {
             request: GRPCCore.StreamingServerRequest<Intertie_V1_WithdrawalsRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_WithdrawalsResponse>
+
+        /// Handle the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch of the backbone began, in order, as Status.Epochs does of the grid's chain: who
+        /// > has the backbone's genesis needs no trust to learn its validators.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Intertie_V1_EpochsRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Intertie_V1_EpochChange` messages.
+        func epochs(
+            request: GRPCCore.StreamingServerRequest<Intertie_V1_EpochsRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange>
     }
 
     /// Service protocol for the "intertie.v1.Backbone" service.
@@ -324,6 +357,25 @@ extension Intertie_V1_Backbone {
             request: GRPCCore.ServerRequest<Intertie_V1_WithdrawalsRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Intertie_V1_WithdrawalsResponse>
+
+        /// Handle the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch of the backbone began, in order, as Status.Epochs does of the grid's chain: who
+        /// > has the backbone's genesis needs no trust to learn its validators.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_EpochsRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Intertie_V1_EpochChange` messages.
+        func epochs(
+            request: GRPCCore.ServerRequest<Intertie_V1_EpochsRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange>
     }
 
     /// Simple service protocol for the "intertie.v1.Backbone" service.
@@ -430,6 +482,26 @@ extension Intertie_V1_Backbone {
             request: Intertie_V1_WithdrawalsRequest,
             context: GRPCCore.ServerContext
         ) async throws -> Intertie_V1_WithdrawalsResponse
+
+        /// Handle the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch of the backbone began, in order, as Status.Epochs does of the grid's chain: who
+        /// > has the backbone's genesis needs no trust to learn its validators.
+        ///
+        /// - Parameters:
+        ///   - request: A `Intertie_V1_EpochsRequest` message.
+        ///   - response: A response stream of `Intertie_V1_EpochChange` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        func epochs(
+            request: Intertie_V1_EpochsRequest,
+            response: GRPCCore.RPCWriter<Intertie_V1_EpochChange>,
+            context: GRPCCore.ServerContext
+        ) async throws
     }
 }
 
@@ -487,6 +559,17 @@ extension Intertie_V1_Backbone.StreamingServiceProtocol {
             serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_WithdrawalsResponse>(),
             handler: { request, context in
                 try await self.withdrawals(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
+            forMethod: Intertie_V1_Backbone.Method.Epochs.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_EpochsRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_EpochChange>(),
+            handler: { request, context in
+                try await self.epochs(
                     request: request,
                     context: context
                 )
@@ -551,6 +634,17 @@ extension Intertie_V1_Backbone.ServiceProtocol {
             context: context
         )
         return GRPCCore.StreamingServerResponse(single: response)
+    }
+
+    package func epochs(
+        request: GRPCCore.StreamingServerRequest<Intertie_V1_EpochsRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange> {
+        let response = try await self.epochs(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return response
     }
 }
 
@@ -619,6 +713,23 @@ extension Intertie_V1_Backbone.SimpleServiceProtocol {
                 context: context
             ),
             metadata: [:]
+        )
+    }
+
+    package func epochs(
+        request: GRPCCore.ServerRequest<Intertie_V1_EpochsRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange> {
+        return GRPCCore.StreamingServerResponse<Intertie_V1_EpochChange>(
+            metadata: [:],
+            producer: { writer in
+                try await self.epochs(
+                    request: request.message,
+                    response: writer,
+                    context: context
+                )
+                return [:]
+            }
         )
     }
 }
@@ -754,6 +865,30 @@ extension Intertie_V1_Backbone {
             deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_WithdrawalsResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_WithdrawalsResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch of the backbone began, in order, as Status.Epochs does of the grid's chain: who
+        /// > has the backbone's genesis needs no trust to learn its validators.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_EpochsRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_EpochsRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_EpochChange` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func epochs<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_EpochsRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_EpochsRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_EpochChange>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EpochChange>) async throws -> Result
         ) async throws -> Result where Result: Sendable
     }
 
@@ -951,6 +1086,39 @@ extension Intertie_V1_Backbone {
                 onResponse: handleResponse
             )
         }
+
+        /// Call the "Epochs" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > How each epoch of the backbone began, in order, as Status.Epochs does of the grid's chain: who
+        /// > has the backbone's genesis needs no trust to learn its validators.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_EpochsRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_EpochsRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_EpochChange` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func epochs<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_EpochsRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_EpochsRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_EpochChange>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EpochChange>) async throws -> Result
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.serverStreaming(
+                request: request,
+                descriptor: Intertie_V1_Backbone.Method.Epochs.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
     }
 }
 
@@ -1101,6 +1269,34 @@ extension Intertie_V1_Backbone.ClientProtocol {
             request: request,
             serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_WithdrawalsRequest>(),
             deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_WithdrawalsResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Epochs" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > How each epoch of the backbone began, in order, as Status.Epochs does of the grid's chain: who
+    /// > has the backbone's genesis needs no trust to learn its validators.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Intertie_V1_EpochsRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func epochs<Result>(
+        request: GRPCCore.ClientRequest<Intertie_V1_EpochsRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EpochChange>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        try await self.epochs(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_EpochsRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_EpochChange>(),
             options: options,
             onResponse: handleResponse
         )
@@ -1273,6 +1469,38 @@ extension Intertie_V1_Backbone.ClientProtocol {
             metadata: metadata
         )
         return try await self.withdrawals(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Epochs" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > How each epoch of the backbone began, in order, as Status.Epochs does of the grid's chain: who
+    /// > has the backbone's genesis needs no trust to learn its validators.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func epochs<Result>(
+        _ message: Intertie_V1_EpochsRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.StreamingClientResponse<Intertie_V1_EpochChange>) async throws -> Result
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Intertie_V1_EpochsRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.epochs(
             request: request,
             options: options,
             onResponse: handleResponse

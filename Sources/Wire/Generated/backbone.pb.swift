@@ -159,6 +159,58 @@ package nonisolated struct Intertie_V1_OverviewResponse: @unchecked Sendable {
   /// Clears the value of `own`. Subsequent reads from it will return its default value.
   package mutating func clearOwn() {_uniqueStorage()._own = nil}
 
+  /// This node's public key, 32 bytes.
+  package var nodeKey: Data {
+    get {_storage._nodeKey}
+    set {_uniqueStorage()._nodeKey = newValue}
+  }
+
+  /// Its place among the backbone's validators, from 0; not set: it follows and signs nothing.
+  package var place: UInt32 {
+    get {_storage._place ?? 0}
+    set {_uniqueStorage()._place = newValue}
+  }
+  /// Returns true if `place` has been explicitly set.
+  package var hasPlace: Bool {_storage._place != nil}
+  /// Clears the value of `place`. Subsequent reads from it will return its default value.
+  package mutating func clearPlace() {_uniqueStorage()._place = nil}
+
+  /// Validators whose signatures make a certificate, 1...100.
+  package var quorum: UInt32 {
+    get {_storage._quorum}
+    set {_uniqueStorage()._quorum = newValue}
+  }
+
+  /// The view of the backbone's consensus that this node is in, from 1.
+  package var view: UInt64 {
+    get {_storage._view}
+    set {_uniqueStorage()._view = newValue}
+  }
+
+  /// Public keys of the proposed validators, 32 bytes each, in order; empty: no open proposal.
+  package var proposedValidators: [Data] {
+    get {_storage._proposedValidators}
+    set {_uniqueStorage()._proposedValidators = newValue}
+  }
+
+  /// Public keys of those who accepted it, 32 bytes each, in the order in which they did.
+  package var accepted: [Data] {
+    get {_storage._accepted}
+    set {_uniqueStorage()._accepted = newValue}
+  }
+
+  /// The other nodes of the backbone that this one is to talk to, in the order of its peers file.
+  package var links: [Intertie_V1_PeerStatus] {
+    get {_storage._links}
+    set {_uniqueStorage()._links = newValue}
+  }
+
+  /// Whether this node signs nothing until it is past what its lost disk may have signed.
+  package var isAbstaining: Bool {
+    get {_storage._isAbstaining}
+    set {_uniqueStorage()._isAbstaining = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -308,6 +360,12 @@ package nonisolated struct Intertie_V1_BackboneGrid: @unchecked Sendable {
   package var hasCheckpoint: Bool {_storage._checkpoint != nil}
   /// Clears the value of `checkpoint`. Subsequent reads from it will return its default value.
   package mutating func clearCheckpoint() {_uniqueStorage()._checkpoint = nil}
+
+  /// Its name for people, 1...64 bytes of printable UTF-8; several may have one name.
+  package var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -631,7 +689,7 @@ nonisolated extension Intertie_V1_OverviewRequest: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Intertie_V1_OverviewResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".OverviewResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}name\0\u{1}height\0\u{3}state_root\0\u{3}block_time_us\0\u{1}epoch\0\u{1}validators\0\u{1}treasury\0\u{1}fund\0\u{1}money\0\u{3}clean_mwh\0\u{1}grids\0\u{1}lines\0\u{3}last_round\0\u{1}failure\0\u{1}connected\0\u{1}peers\0\u{1}own\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}name\0\u{1}height\0\u{3}state_root\0\u{3}block_time_us\0\u{1}epoch\0\u{1}validators\0\u{1}treasury\0\u{1}fund\0\u{1}money\0\u{3}clean_mwh\0\u{1}grids\0\u{1}lines\0\u{3}last_round\0\u{1}failure\0\u{1}connected\0\u{1}peers\0\u{1}own\0\u{3}node_key\0\u{1}place\0\u{1}quorum\0\u{1}view\0\u{3}proposed_validators\0\u{1}accepted\0\u{1}links\0\u{3}is_abstaining\0")
 
   fileprivate class _StorageClass {
     var _chainID: Data = Data()
@@ -652,6 +710,14 @@ nonisolated extension Intertie_V1_OverviewResponse: SwiftProtobuf.Message, Swift
     var _connected: UInt32 = 0
     var _peers: UInt32 = 0
     var _own: Intertie_V1_GridEnd? = nil
+    var _nodeKey: Data = Data()
+    var _place: UInt32? = nil
+    var _quorum: UInt32 = 0
+    var _view: UInt64 = 0
+    var _proposedValidators: [Data] = []
+    var _accepted: [Data] = []
+    var _links: [Intertie_V1_PeerStatus] = []
+    var _isAbstaining: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -680,6 +746,14 @@ nonisolated extension Intertie_V1_OverviewResponse: SwiftProtobuf.Message, Swift
       _connected = source._connected
       _peers = source._peers
       _own = source._own
+      _nodeKey = source._nodeKey
+      _place = source._place
+      _quorum = source._quorum
+      _view = source._view
+      _proposedValidators = source._proposedValidators
+      _accepted = source._accepted
+      _links = source._links
+      _isAbstaining = source._isAbstaining
     }
   }
 
@@ -716,6 +790,14 @@ nonisolated extension Intertie_V1_OverviewResponse: SwiftProtobuf.Message, Swift
         case 16: try { try decoder.decodeSingularUInt32Field(value: &_storage._connected) }()
         case 17: try { try decoder.decodeSingularUInt32Field(value: &_storage._peers) }()
         case 18: try { try decoder.decodeSingularMessageField(value: &_storage._own) }()
+        case 19: try { try decoder.decodeSingularBytesField(value: &_storage._nodeKey) }()
+        case 20: try { try decoder.decodeSingularUInt32Field(value: &_storage._place) }()
+        case 21: try { try decoder.decodeSingularUInt32Field(value: &_storage._quorum) }()
+        case 22: try { try decoder.decodeSingularUInt64Field(value: &_storage._view) }()
+        case 23: try { try decoder.decodeRepeatedBytesField(value: &_storage._proposedValidators) }()
+        case 24: try { try decoder.decodeRepeatedBytesField(value: &_storage._accepted) }()
+        case 25: try { try decoder.decodeRepeatedMessageField(value: &_storage._links) }()
+        case 26: try { try decoder.decodeSingularBoolField(value: &_storage._isAbstaining) }()
         default: break
         }
       }
@@ -782,6 +864,30 @@ nonisolated extension Intertie_V1_OverviewResponse: SwiftProtobuf.Message, Swift
       try { if let v = _storage._own {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
       } }()
+      if !_storage._nodeKey.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._nodeKey, fieldNumber: 19)
+      }
+      try { if let v = _storage._place {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 20)
+      } }()
+      if _storage._quorum != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._quorum, fieldNumber: 21)
+      }
+      if _storage._view != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._view, fieldNumber: 22)
+      }
+      if !_storage._proposedValidators.isEmpty {
+        try visitor.visitRepeatedBytesField(value: _storage._proposedValidators, fieldNumber: 23)
+      }
+      if !_storage._accepted.isEmpty {
+        try visitor.visitRepeatedBytesField(value: _storage._accepted, fieldNumber: 24)
+      }
+      if !_storage._links.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._links, fieldNumber: 25)
+      }
+      if _storage._isAbstaining != false {
+        try visitor.visitSingularBoolField(value: _storage._isAbstaining, fieldNumber: 26)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -809,6 +915,14 @@ nonisolated extension Intertie_V1_OverviewResponse: SwiftProtobuf.Message, Swift
         if _storage._connected != rhs_storage._connected {return false}
         if _storage._peers != rhs_storage._peers {return false}
         if _storage._own != rhs_storage._own {return false}
+        if _storage._nodeKey != rhs_storage._nodeKey {return false}
+        if _storage._place != rhs_storage._place {return false}
+        if _storage._quorum != rhs_storage._quorum {return false}
+        if _storage._view != rhs_storage._view {return false}
+        if _storage._proposedValidators != rhs_storage._proposedValidators {return false}
+        if _storage._accepted != rhs_storage._accepted {return false}
+        if _storage._links != rhs_storage._links {return false}
+        if _storage._isAbstaining != rhs_storage._isAbstaining {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -874,7 +988,7 @@ nonisolated extension Intertie_V1_GridEnd: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Intertie_V1_BackboneGrid: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".BackboneGrid"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grid\0\u{1}operator\0\u{1}epoch\0\u{1}validators\0\u{1}conflict\0\u{1}received\0\u{1}sent\0\u{3}reserve_money\0\u{3}reserve_tsl\0\u{3}reserve_ect\0\u{3}open_round\0\u{3}exported_wh\0\u{3}clean_power_mw\0\u{3}clean_mwh\0\u{1}checkpoint\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grid\0\u{1}operator\0\u{1}epoch\0\u{1}validators\0\u{1}conflict\0\u{1}received\0\u{1}sent\0\u{3}reserve_money\0\u{3}reserve_tsl\0\u{3}reserve_ect\0\u{3}open_round\0\u{3}exported_wh\0\u{3}clean_power_mw\0\u{3}clean_mwh\0\u{1}checkpoint\0\u{1}name\0")
 
   fileprivate class _StorageClass {
     var _grid: Data = Data()
@@ -892,6 +1006,7 @@ nonisolated extension Intertie_V1_BackboneGrid: SwiftProtobuf.Message, SwiftProt
     var _cleanPowerMw: Int64 = 0
     var _cleanMwh: Int64 = 0
     var _checkpoint: Intertie_V1_GridCheckpoint? = nil
+    var _name: String = String()
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -917,6 +1032,7 @@ nonisolated extension Intertie_V1_BackboneGrid: SwiftProtobuf.Message, SwiftProt
       _cleanPowerMw = source._cleanPowerMw
       _cleanMwh = source._cleanMwh
       _checkpoint = source._checkpoint
+      _name = source._name
     }
   }
 
@@ -950,6 +1066,7 @@ nonisolated extension Intertie_V1_BackboneGrid: SwiftProtobuf.Message, SwiftProt
         case 13: try { try decoder.decodeSingularInt64Field(value: &_storage._cleanPowerMw) }()
         case 14: try { try decoder.decodeSingularInt64Field(value: &_storage._cleanMwh) }()
         case 15: try { try decoder.decodeSingularMessageField(value: &_storage._checkpoint) }()
+        case 16: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
         default: break
         }
       }
@@ -1007,6 +1124,9 @@ nonisolated extension Intertie_V1_BackboneGrid: SwiftProtobuf.Message, SwiftProt
       try { if let v = _storage._checkpoint {
         try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
       } }()
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 16)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1031,6 +1151,7 @@ nonisolated extension Intertie_V1_BackboneGrid: SwiftProtobuf.Message, SwiftProt
         if _storage._cleanPowerMw != rhs_storage._cleanPowerMw {return false}
         if _storage._cleanMwh != rhs_storage._cleanMwh {return false}
         if _storage._checkpoint != rhs_storage._checkpoint {return false}
+        if _storage._name != rhs_storage._name {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -42,6 +42,11 @@ package nonisolated struct Intertie_V1_RegisterGrid: Sendable {
   /// each once; another number or length, a repeated key, or one of small order: malformed.
   package var validators: [Data] = []
 
+  /// The grid's name for people, 1...64 bytes of UTF-8; several may have one name. Another length,
+  /// a blank at an end, or a character that cannot be printed (controls, separators of lines, marks
+  /// without a width or that turn the direction of writing, tags): malformed.
+  package var name: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -158,7 +163,7 @@ fileprivate nonisolated let _protobuf_package = "intertie.v1"
 
 nonisolated extension Intertie_V1_RegisterGrid: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RegisterGrid"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grid\0\u{1}operator\0\u{1}validators\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grid\0\u{1}operator\0\u{1}validators\0\u{1}name\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -169,6 +174,7 @@ nonisolated extension Intertie_V1_RegisterGrid: SwiftProtobuf.Message, SwiftProt
       case 1: try { try decoder.decodeSingularBytesField(value: &self.grid) }()
       case 2: try { try decoder.decodeSingularBytesField(value: &self.`operator`) }()
       case 3: try { try decoder.decodeRepeatedBytesField(value: &self.validators) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.name) }()
       default: break
       }
     }
@@ -184,6 +190,9 @@ nonisolated extension Intertie_V1_RegisterGrid: SwiftProtobuf.Message, SwiftProt
     if !self.validators.isEmpty {
       try visitor.visitRepeatedBytesField(value: self.validators, fieldNumber: 3)
     }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -191,6 +200,7 @@ nonisolated extension Intertie_V1_RegisterGrid: SwiftProtobuf.Message, SwiftProt
     if lhs.grid != rhs.grid {return false}
     if lhs.`operator` != rhs.`operator` {return false}
     if lhs.validators != rhs.validators {return false}
+    if lhs.name != rhs.name {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -234,62 +234,117 @@ package nonisolated struct Intertie_V1_AccountRequest: Sendable {
 }
 
 /// An account.
-package nonisolated struct Intertie_V1_AccountResponse: Sendable {
+package nonisolated struct Intertie_V1_AccountResponse: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   /// Height of the newest executed block.
-  package var height: UInt64 = 0
+  package var height: UInt64 {
+    get {_storage._height}
+    set {_uniqueStorage()._height = newValue}
+  }
 
   /// Public key, 32 bytes.
-  package var account: Data = Data()
+  package var account: Data {
+    get {_storage._account}
+    set {_uniqueStorage()._account = newValue}
+  }
 
   /// Running number of the account on its chain, from 0: the place of its leaf in the state tree.
-  package var index: UInt32 = 0
+  package var index: UInt32 {
+    get {_storage._index}
+    set {_uniqueStorage()._index = newValue}
+  }
 
   /// Energy stored for it, mWh, 0 or more.
-  package var wattMwh: Int64 = 0
+  package var wattMwh: Int64 {
+    get {_storage._wattMwh}
+    set {_uniqueStorage()._wattMwh = newValue}
+  }
 
   /// Money that is free, millionths, 0 or more.
-  package var moneyFree: Int64 = 0
+  package var moneyFree: Int64 {
+    get {_storage._moneyFree}
+    set {_uniqueStorage()._moneyFree = newValue}
+  }
 
   /// Money held for its buy orders, millionths, 0 or more.
-  package var moneyHeld: Int64 = 0
+  package var moneyHeld: Int64 {
+    get {_storage._moneyHeld}
+    set {_uniqueStorage()._moneyHeld = newValue}
+  }
 
   /// TSL, millionths, 0 or more.
-  package var tsl: Int64 = 0
+  package var tsl: Int64 {
+    get {_storage._tsl}
+    set {_uniqueStorage()._tsl = newValue}
+  }
 
   /// ECT, millionths, 0 or more.
-  package var ect: Int64 = 0
+  package var ect: Int64 {
+    get {_storage._ect}
+    set {_uniqueStorage()._ect = newValue}
+  }
 
   /// Money that it owes, millionths, 0 or more; above 0 it cannot place buy orders.
-  package var arrears: Int64 = 0
+  package var arrears: Int64 {
+    get {_storage._arrears}
+    set {_uniqueStorage()._arrears = newValue}
+  }
 
   /// Whether it is a member.
-  package var isMember: Bool = false
+  package var isMember: Bool {
+    get {_storage._isMember}
+    set {_uniqueStorage()._isMember = newValue}
+  }
 
   /// The lowest sequence above all that it used, 1 or more: safe for the next command.
-  package var nextSequence: UInt64 = 0
+  package var nextSequence: UInt64 {
+    get {_storage._nextSequence}
+    set {_uniqueStorage()._nextSequence = newValue}
+  }
 
   /// Its agent; not set: none.
   package var agent: Intertie_V1_AgentSettings {
-    get {_agent ?? Intertie_V1_AgentSettings()}
-    set {_agent = newValue}
+    get {_storage._agent ?? Intertie_V1_AgentSettings()}
+    set {_uniqueStorage()._agent = newValue}
   }
   /// Returns true if `agent` has been explicitly set.
-  package var hasAgent: Bool {self._agent != nil}
+  package var hasAgent: Bool {_storage._agent != nil}
   /// Clears the value of `agent`. Subsequent reads from it will return its default value.
-  package mutating func clearAgent() {self._agent = nil}
+  package mutating func clearAgent() {_uniqueStorage()._agent = nil}
 
   /// Energy that an account may hold at most, mWh.
-  package var maximumHeldMwh: Int64 = 0
+  package var maximumHeldMwh: Int64 {
+    get {_storage._maximumHeldMwh}
+    set {_uniqueStorage()._maximumHeldMwh = newValue}
+  }
+
+  /// What an open coupling round holds of its energy, beside watt_mwh, until the result: what its
+  /// orders offer, mWh, 0 or more; sold with the result, or the account's again.
+  package var escrowMwh: Int64 {
+    get {_storage._escrowMwh}
+    set {_uniqueStorage()._escrowMwh = newValue}
+  }
+
+  /// Overflow that it may not keep, mWh, 0 or more: sold to another grid or to the utility.
+  package var escrowOverflowMwh: Int64 {
+    get {_storage._escrowOverflowMwh}
+    set {_uniqueStorage()._escrowOverflowMwh = newValue}
+  }
+
+  /// Room below maximum_held_mwh that is kept for what its buys may bring, mWh, 0 or more.
+  package var escrowRoomMwh: Int64 {
+    get {_storage._escrowRoomMwh}
+    set {_uniqueStorage()._escrowRoomMwh = newValue}
+  }
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
-  fileprivate var _agent: Intertie_V1_AgentSettings? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 /// Names a receipt.
@@ -698,6 +753,13 @@ package nonisolated struct Intertie_V1_HistoryEntry: Sendable {
   /// Of a command: 0 applied, else why it was refused; 0 for all other kinds.
   package var rejection: Intertie_V1_Rejection = .none
 
+  /// Of what was sent to, received from or came back of another grid: the other grid's id, 32 bytes;
+  /// the backbone's own for one of its accounts. Empty: none, or the packet is not kept here.
+  package var otherGrid: Data = Data()
+
+  /// Public key of the account there, 32 bytes; empty as other_grid.
+  package var otherAccount: Data = Data()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -731,8 +793,9 @@ package nonisolated struct Intertie_V1_BlockData: Sendable {
   /// Header in canonical bytes; its SHA-256 is the block's hash.
   package var header: Data = Data()
 
-  /// Body: its entries one after the other, each a kind byte (1 reading, 2 command), the length of
-  /// the payload as 4 bytes big-endian, the payload, the 64-byte signature. At most 4 MiB.
+  /// Body: its entries one after the other, each a kind byte (1 reading, 2 command, 3 packets of
+  /// another chain with their proof), the length of the payload as 4 bytes big-endian, the payload,
+  /// the 64-byte signature, of packets 64 zeros. At most 4 MiB.
   package var body: Data = Data()
 
   /// Certificate of its finalisation, in the consensus's canonical bytes; empty: it became final
@@ -848,93 +911,174 @@ nonisolated extension Intertie_V1_AccountRequest: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Intertie_V1_AccountResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".AccountResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}height\0\u{1}account\0\u{1}index\0\u{3}watt_mwh\0\u{3}money_free\0\u{3}money_held\0\u{1}tsl\0\u{1}ect\0\u{1}arrears\0\u{3}is_member\0\u{3}next_sequence\0\u{1}agent\0\u{3}maximum_held_mwh\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}height\0\u{1}account\0\u{1}index\0\u{3}watt_mwh\0\u{3}money_free\0\u{3}money_held\0\u{1}tsl\0\u{1}ect\0\u{1}arrears\0\u{3}is_member\0\u{3}next_sequence\0\u{1}agent\0\u{3}maximum_held_mwh\0\u{3}escrow_mwh\0\u{3}escrow_overflow_mwh\0\u{3}escrow_room_mwh\0")
+
+  fileprivate class _StorageClass {
+    var _height: UInt64 = 0
+    var _account: Data = Data()
+    var _index: UInt32 = 0
+    var _wattMwh: Int64 = 0
+    var _moneyFree: Int64 = 0
+    var _moneyHeld: Int64 = 0
+    var _tsl: Int64 = 0
+    var _ect: Int64 = 0
+    var _arrears: Int64 = 0
+    var _isMember: Bool = false
+    var _nextSequence: UInt64 = 0
+    var _agent: Intertie_V1_AgentSettings? = nil
+    var _maximumHeldMwh: Int64 = 0
+    var _escrowMwh: Int64 = 0
+    var _escrowOverflowMwh: Int64 = 0
+    var _escrowRoomMwh: Int64 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _height = source._height
+      _account = source._account
+      _index = source._index
+      _wattMwh = source._wattMwh
+      _moneyFree = source._moneyFree
+      _moneyHeld = source._moneyHeld
+      _tsl = source._tsl
+      _ect = source._ect
+      _arrears = source._arrears
+      _isMember = source._isMember
+      _nextSequence = source._nextSequence
+      _agent = source._agent
+      _maximumHeldMwh = source._maximumHeldMwh
+      _escrowMwh = source._escrowMwh
+      _escrowOverflowMwh = source._escrowOverflowMwh
+      _escrowRoomMwh = source._escrowRoomMwh
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.height) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.account) }()
-      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.index) }()
-      case 4: try { try decoder.decodeSingularInt64Field(value: &self.wattMwh) }()
-      case 5: try { try decoder.decodeSingularInt64Field(value: &self.moneyFree) }()
-      case 6: try { try decoder.decodeSingularInt64Field(value: &self.moneyHeld) }()
-      case 7: try { try decoder.decodeSingularInt64Field(value: &self.tsl) }()
-      case 8: try { try decoder.decodeSingularInt64Field(value: &self.ect) }()
-      case 9: try { try decoder.decodeSingularInt64Field(value: &self.arrears) }()
-      case 10: try { try decoder.decodeSingularBoolField(value: &self.isMember) }()
-      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.nextSequence) }()
-      case 12: try { try decoder.decodeSingularMessageField(value: &self._agent) }()
-      case 13: try { try decoder.decodeSingularInt64Field(value: &self.maximumHeldMwh) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt64Field(value: &_storage._height) }()
+        case 2: try { try decoder.decodeSingularBytesField(value: &_storage._account) }()
+        case 3: try { try decoder.decodeSingularUInt32Field(value: &_storage._index) }()
+        case 4: try { try decoder.decodeSingularInt64Field(value: &_storage._wattMwh) }()
+        case 5: try { try decoder.decodeSingularInt64Field(value: &_storage._moneyFree) }()
+        case 6: try { try decoder.decodeSingularInt64Field(value: &_storage._moneyHeld) }()
+        case 7: try { try decoder.decodeSingularInt64Field(value: &_storage._tsl) }()
+        case 8: try { try decoder.decodeSingularInt64Field(value: &_storage._ect) }()
+        case 9: try { try decoder.decodeSingularInt64Field(value: &_storage._arrears) }()
+        case 10: try { try decoder.decodeSingularBoolField(value: &_storage._isMember) }()
+        case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._nextSequence) }()
+        case 12: try { try decoder.decodeSingularMessageField(value: &_storage._agent) }()
+        case 13: try { try decoder.decodeSingularInt64Field(value: &_storage._maximumHeldMwh) }()
+        case 14: try { try decoder.decodeSingularInt64Field(value: &_storage._escrowMwh) }()
+        case 15: try { try decoder.decodeSingularInt64Field(value: &_storage._escrowOverflowMwh) }()
+        case 16: try { try decoder.decodeSingularInt64Field(value: &_storage._escrowRoomMwh) }()
+        default: break
+        }
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.height != 0 {
-      try visitor.visitSingularUInt64Field(value: self.height, fieldNumber: 1)
-    }
-    if !self.account.isEmpty {
-      try visitor.visitSingularBytesField(value: self.account, fieldNumber: 2)
-    }
-    if self.index != 0 {
-      try visitor.visitSingularUInt32Field(value: self.index, fieldNumber: 3)
-    }
-    if self.wattMwh != 0 {
-      try visitor.visitSingularInt64Field(value: self.wattMwh, fieldNumber: 4)
-    }
-    if self.moneyFree != 0 {
-      try visitor.visitSingularInt64Field(value: self.moneyFree, fieldNumber: 5)
-    }
-    if self.moneyHeld != 0 {
-      try visitor.visitSingularInt64Field(value: self.moneyHeld, fieldNumber: 6)
-    }
-    if self.tsl != 0 {
-      try visitor.visitSingularInt64Field(value: self.tsl, fieldNumber: 7)
-    }
-    if self.ect != 0 {
-      try visitor.visitSingularInt64Field(value: self.ect, fieldNumber: 8)
-    }
-    if self.arrears != 0 {
-      try visitor.visitSingularInt64Field(value: self.arrears, fieldNumber: 9)
-    }
-    if self.isMember != false {
-      try visitor.visitSingularBoolField(value: self.isMember, fieldNumber: 10)
-    }
-    if self.nextSequence != 0 {
-      try visitor.visitSingularUInt64Field(value: self.nextSequence, fieldNumber: 11)
-    }
-    try { if let v = self._agent {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
-    } }()
-    if self.maximumHeldMwh != 0 {
-      try visitor.visitSingularInt64Field(value: self.maximumHeldMwh, fieldNumber: 13)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._height != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._height, fieldNumber: 1)
+      }
+      if !_storage._account.isEmpty {
+        try visitor.visitSingularBytesField(value: _storage._account, fieldNumber: 2)
+      }
+      if _storage._index != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._index, fieldNumber: 3)
+      }
+      if _storage._wattMwh != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._wattMwh, fieldNumber: 4)
+      }
+      if _storage._moneyFree != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._moneyFree, fieldNumber: 5)
+      }
+      if _storage._moneyHeld != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._moneyHeld, fieldNumber: 6)
+      }
+      if _storage._tsl != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._tsl, fieldNumber: 7)
+      }
+      if _storage._ect != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._ect, fieldNumber: 8)
+      }
+      if _storage._arrears != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._arrears, fieldNumber: 9)
+      }
+      if _storage._isMember != false {
+        try visitor.visitSingularBoolField(value: _storage._isMember, fieldNumber: 10)
+      }
+      if _storage._nextSequence != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._nextSequence, fieldNumber: 11)
+      }
+      try { if let v = _storage._agent {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+      } }()
+      if _storage._maximumHeldMwh != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._maximumHeldMwh, fieldNumber: 13)
+      }
+      if _storage._escrowMwh != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._escrowMwh, fieldNumber: 14)
+      }
+      if _storage._escrowOverflowMwh != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._escrowOverflowMwh, fieldNumber: 15)
+      }
+      if _storage._escrowRoomMwh != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._escrowRoomMwh, fieldNumber: 16)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Intertie_V1_AccountResponse, rhs: Intertie_V1_AccountResponse) -> Bool {
-    if lhs.height != rhs.height {return false}
-    if lhs.account != rhs.account {return false}
-    if lhs.index != rhs.index {return false}
-    if lhs.wattMwh != rhs.wattMwh {return false}
-    if lhs.moneyFree != rhs.moneyFree {return false}
-    if lhs.moneyHeld != rhs.moneyHeld {return false}
-    if lhs.tsl != rhs.tsl {return false}
-    if lhs.ect != rhs.ect {return false}
-    if lhs.arrears != rhs.arrears {return false}
-    if lhs.isMember != rhs.isMember {return false}
-    if lhs.nextSequence != rhs.nextSequence {return false}
-    if lhs._agent != rhs._agent {return false}
-    if lhs.maximumHeldMwh != rhs.maximumHeldMwh {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._height != rhs_storage._height {return false}
+        if _storage._account != rhs_storage._account {return false}
+        if _storage._index != rhs_storage._index {return false}
+        if _storage._wattMwh != rhs_storage._wattMwh {return false}
+        if _storage._moneyFree != rhs_storage._moneyFree {return false}
+        if _storage._moneyHeld != rhs_storage._moneyHeld {return false}
+        if _storage._tsl != rhs_storage._tsl {return false}
+        if _storage._ect != rhs_storage._ect {return false}
+        if _storage._arrears != rhs_storage._arrears {return false}
+        if _storage._isMember != rhs_storage._isMember {return false}
+        if _storage._nextSequence != rhs_storage._nextSequence {return false}
+        if _storage._agent != rhs_storage._agent {return false}
+        if _storage._maximumHeldMwh != rhs_storage._maximumHeldMwh {return false}
+        if _storage._escrowMwh != rhs_storage._escrowMwh {return false}
+        if _storage._escrowOverflowMwh != rhs_storage._escrowOverflowMwh {return false}
+        if _storage._escrowRoomMwh != rhs_storage._escrowRoomMwh {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1561,7 +1705,7 @@ nonisolated extension Intertie_V1_HistoryResponse: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Intertie_V1_HistoryEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".HistoryEntry"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}height\0\u{3}time_us\0\u{1}kind\0\u{3}watt_mwh\0\u{1}money\0\u{1}tsl\0\u{1}ect\0\u{1}counterparty\0\u{1}reference\0\u{1}index\0\u{1}rejection\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}height\0\u{3}time_us\0\u{1}kind\0\u{3}watt_mwh\0\u{1}money\0\u{1}tsl\0\u{1}ect\0\u{1}counterparty\0\u{1}reference\0\u{1}index\0\u{1}rejection\0\u{3}other_grid\0\u{3}other_account\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1580,6 +1724,8 @@ nonisolated extension Intertie_V1_HistoryEntry: SwiftProtobuf.Message, SwiftProt
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self.reference) }()
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self._index) }()
       case 11: try { try decoder.decodeSingularEnumField(value: &self.rejection) }()
+      case 12: try { try decoder.decodeSingularBytesField(value: &self.otherGrid) }()
+      case 13: try { try decoder.decodeSingularBytesField(value: &self.otherAccount) }()
       default: break
       }
     }
@@ -1623,6 +1769,12 @@ nonisolated extension Intertie_V1_HistoryEntry: SwiftProtobuf.Message, SwiftProt
     if self.rejection != .none {
       try visitor.visitSingularEnumField(value: self.rejection, fieldNumber: 11)
     }
+    if !self.otherGrid.isEmpty {
+      try visitor.visitSingularBytesField(value: self.otherGrid, fieldNumber: 12)
+    }
+    if !self.otherAccount.isEmpty {
+      try visitor.visitSingularBytesField(value: self.otherAccount, fieldNumber: 13)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1638,6 +1790,8 @@ nonisolated extension Intertie_V1_HistoryEntry: SwiftProtobuf.Message, SwiftProt
     if lhs.reference != rhs.reference {return false}
     if lhs._index != rhs._index {return false}
     if lhs.rejection != rhs.rejection {return false}
+    if lhs.otherGrid != rhs.otherGrid {return false}
+    if lhs.otherAccount != rhs.otherAccount {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -240,6 +240,10 @@ package nonisolated struct Intertie_V1_OpenOrder: Sendable {
   /// The interval of a good-till-interval order; else 0.
   package var interval: Int64 = 0
 
+  /// The part of remaining_wh that is in a coupling round, Wh, and trades with its result or becomes
+  /// free again. What is neither executable nor frozen is dormant.
+  package var frozenWh: Int64 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -536,6 +540,36 @@ package nonisolated struct Intertie_V1_IntervalTotals: @unchecked Sendable {
     set {_uniqueStorage()._utilityAvailable = newValue}
   }
 
+  /// The grid's price in the coupling round of this interval, micro-units of money per kWh; not set:
+  /// it had no part in one, since it had nothing to trade or nobody was in reach, or its bid was not
+  /// included. The energy that crossed tie lines for it is in tie_import_mwh and tie_export_mwh.
+  package var couplingPrice: Int64 {
+    get {_storage._couplingPrice ?? 0}
+    set {_uniqueStorage()._couplingPrice = newValue}
+  }
+  /// Returns true if `couplingPrice` has been explicitly set.
+  package var hasCouplingPrice: Bool {_storage._couplingPrice != nil}
+  /// Clears the value of `couplingPrice`. Subsequent reads from it will return its default value.
+  package mutating func clearCouplingPrice() {_uniqueStorage()._couplingPrice = nil}
+
+  /// Wh that the grid's members bought in the round, 0 or more.
+  package var couplingBoughtWh: Int64 {
+    get {_storage._couplingBoughtWh}
+    set {_uniqueStorage()._couplingBoughtWh = newValue}
+  }
+
+  /// Wh that they sold in it, 0 or more.
+  package var couplingSoldWh: Int64 {
+    get {_storage._couplingSoldWh}
+    set {_uniqueStorage()._couplingSoldWh = newValue}
+  }
+
+  /// Millionths of money that the grid got for the difference; below 0: what it paid.
+  package var couplingMoney: Int64 {
+    get {_storage._couplingMoney}
+    set {_uniqueStorage()._couplingMoney = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -794,7 +828,7 @@ nonisolated extension Intertie_V1_OrdersResponse: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Intertie_V1_OpenOrder: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".OpenOrder"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}order\0\u{1}side\0\u{3}limit_price\0\u{3}remaining_wh\0\u{3}executable_wh\0\u{3}time_in_force\0\u{1}interval\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}order\0\u{1}side\0\u{3}limit_price\0\u{3}remaining_wh\0\u{3}executable_wh\0\u{3}time_in_force\0\u{1}interval\0\u{3}frozen_wh\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -809,6 +843,7 @@ nonisolated extension Intertie_V1_OpenOrder: SwiftProtobuf.Message, SwiftProtobu
       case 5: try { try decoder.decodeSingularInt64Field(value: &self.executableWh) }()
       case 6: try { try decoder.decodeSingularEnumField(value: &self.timeInForce) }()
       case 7: try { try decoder.decodeSingularInt64Field(value: &self.interval) }()
+      case 8: try { try decoder.decodeSingularInt64Field(value: &self.frozenWh) }()
       default: break
       }
     }
@@ -836,6 +871,9 @@ nonisolated extension Intertie_V1_OpenOrder: SwiftProtobuf.Message, SwiftProtobu
     if self.interval != 0 {
       try visitor.visitSingularInt64Field(value: self.interval, fieldNumber: 7)
     }
+    if self.frozenWh != 0 {
+      try visitor.visitSingularInt64Field(value: self.frozenWh, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -847,6 +885,7 @@ nonisolated extension Intertie_V1_OpenOrder: SwiftProtobuf.Message, SwiftProtobu
     if lhs.executableWh != rhs.executableWh {return false}
     if lhs.timeInForce != rhs.timeInForce {return false}
     if lhs.interval != rhs.interval {return false}
+    if lhs.frozenWh != rhs.frozenWh {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1099,7 +1138,7 @@ nonisolated extension Intertie_V1_IntervalsResponse: SwiftProtobuf.Message, Swif
 
 nonisolated extension Intertie_V1_IntervalTotals: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".IntervalTotals"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}interval\0\u{1}height\0\u{3}generation_mwh\0\u{3}utility_import_mwh\0\u{3}tie_import_mwh\0\u{3}unserved_mwh\0\u{3}consumption_mwh\0\u{3}utility_export_mwh\0\u{3}tie_export_mwh\0\u{3}curtailed_mwh\0\u{3}stored_mwh\0\u{3}clearing_price\0\u{3}reference_price\0\u{3}retail_price\0\u{3}feed_in_price\0\u{3}traded_surplus\0\u{3}optimal_surplus\0\u{1}trades\0\u{3}traded_wh\0\u{3}traded_money\0\u{1}estimated\0\u{1}late\0\u{1}commissions\0\u{1}rewards\0\u{3}utility_available\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}interval\0\u{1}height\0\u{3}generation_mwh\0\u{3}utility_import_mwh\0\u{3}tie_import_mwh\0\u{3}unserved_mwh\0\u{3}consumption_mwh\0\u{3}utility_export_mwh\0\u{3}tie_export_mwh\0\u{3}curtailed_mwh\0\u{3}stored_mwh\0\u{3}clearing_price\0\u{3}reference_price\0\u{3}retail_price\0\u{3}feed_in_price\0\u{3}traded_surplus\0\u{3}optimal_surplus\0\u{1}trades\0\u{3}traded_wh\0\u{3}traded_money\0\u{1}estimated\0\u{1}late\0\u{1}commissions\0\u{1}rewards\0\u{3}utility_available\0\u{3}coupling_price\0\u{3}coupling_bought_wh\0\u{3}coupling_sold_wh\0\u{3}coupling_money\0")
 
   fileprivate class _StorageClass {
     var _interval: Int64 = 0
@@ -1127,6 +1166,10 @@ nonisolated extension Intertie_V1_IntervalTotals: SwiftProtobuf.Message, SwiftPr
     var _commissions: Int64 = 0
     var _rewards: Int64 = 0
     var _utilityAvailable: Bool = false
+    var _couplingPrice: Int64? = nil
+    var _couplingBoughtWh: Int64 = 0
+    var _couplingSoldWh: Int64 = 0
+    var _couplingMoney: Int64 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -1162,6 +1205,10 @@ nonisolated extension Intertie_V1_IntervalTotals: SwiftProtobuf.Message, SwiftPr
       _commissions = source._commissions
       _rewards = source._rewards
       _utilityAvailable = source._utilityAvailable
+      _couplingPrice = source._couplingPrice
+      _couplingBoughtWh = source._couplingBoughtWh
+      _couplingSoldWh = source._couplingSoldWh
+      _couplingMoney = source._couplingMoney
     }
   }
 
@@ -1205,6 +1252,10 @@ nonisolated extension Intertie_V1_IntervalTotals: SwiftProtobuf.Message, SwiftPr
         case 23: try { try decoder.decodeSingularInt64Field(value: &_storage._commissions) }()
         case 24: try { try decoder.decodeSingularInt64Field(value: &_storage._rewards) }()
         case 25: try { try decoder.decodeSingularBoolField(value: &_storage._utilityAvailable) }()
+        case 26: try { try decoder.decodeSingularInt64Field(value: &_storage._couplingPrice) }()
+        case 27: try { try decoder.decodeSingularInt64Field(value: &_storage._couplingBoughtWh) }()
+        case 28: try { try decoder.decodeSingularInt64Field(value: &_storage._couplingSoldWh) }()
+        case 29: try { try decoder.decodeSingularInt64Field(value: &_storage._couplingMoney) }()
         default: break
         }
       }
@@ -1292,6 +1343,18 @@ nonisolated extension Intertie_V1_IntervalTotals: SwiftProtobuf.Message, SwiftPr
       if _storage._utilityAvailable != false {
         try visitor.visitSingularBoolField(value: _storage._utilityAvailable, fieldNumber: 25)
       }
+      try { if let v = _storage._couplingPrice {
+        try visitor.visitSingularInt64Field(value: v, fieldNumber: 26)
+      } }()
+      if _storage._couplingBoughtWh != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._couplingBoughtWh, fieldNumber: 27)
+      }
+      if _storage._couplingSoldWh != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._couplingSoldWh, fieldNumber: 28)
+      }
+      if _storage._couplingMoney != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._couplingMoney, fieldNumber: 29)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1326,6 +1389,10 @@ nonisolated extension Intertie_V1_IntervalTotals: SwiftProtobuf.Message, SwiftPr
         if _storage._commissions != rhs_storage._commissions {return false}
         if _storage._rewards != rhs_storage._rewards {return false}
         if _storage._utilityAvailable != rhs_storage._utilityAvailable {return false}
+        if _storage._couplingPrice != rhs_storage._couplingPrice {return false}
+        if _storage._couplingBoughtWh != rhs_storage._couplingBoughtWh {return false}
+        if _storage._couplingSoldWh != rhs_storage._couplingSoldWh {return false}
+        if _storage._couplingMoney != rhs_storage._couplingMoney {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -42,8 +42,8 @@ extension AuditCommand {
     print("audit passed: the backbone and \(report.grids.count) of its grids")
     print("  backbone     \(backbone.chain)")
     print(
-      "  blocks       \(backbone.blocks), \(report.replicas) replicas of one history, epoch "
-        + "\(backbone.epoch)")
+      "  blocks       \(backbone.blocks), in \(report.replicas) "
+        + "\(report.replicas == 1 ? "copy" : "copies of one history"), epoch \(backbone.epoch)")
     print(
       "  entries      \(backbone.commands) commands, \(backbone.deliveries) deliveries, "
         + "\(backbone.rejected) rejected, \(backbone.signatures) signatures verified")
@@ -56,7 +56,7 @@ extension AuditCommand {
         + "the backbone")
     print("  state root   \(backbone.stateRoot)")
     for grid in report.grids {
-      print("\ngrid\(grid.isFrozen ? " (frozen: it signed two histories)" : "")")
+      print("\ngrid \(grid.name)\(grid.isFrozen ? " (frozen: it signed two histories)" : "")")
       show(lines: grid.audit)
       print(
         "  to backbone  \(grid.toBackbone.sent) packets sent, \(grid.toBackbone.executed) executed")

@@ -44,8 +44,6 @@ struct AuditCommand: AsyncParsableCommand {
       if json { try printJSON(report) } else { Self.show(report) }
     } catch let failure as NodeFailure {
       throw CommandFailure("audit FAILED: \(failure)")
-    } catch let failure as StorageFailure {
-      throw CommandFailure("cannot audit: \(failure)")
     }
   }
 
@@ -56,21 +54,17 @@ struct AuditCommand: AsyncParsableCommand {
     var grids: [AuditedChain<BarePipeline>] = []
     for folder in folders {
       let genesis = try Files.genesis(folder.genesis)
-      let store = try folder.store(genesis.chainID, in: folder.data)
-      defer { try? store.close() }
       grids.append(
-        try await AuditProgress.shown(folder.data) { progress in
-          try await Audit(store: store, genesis: genesis).replay(progress: progress)
+        try await folder.replayed(genesis.chainID, in: folder.data) {
+          Audit(store: $0, genesis: genesis)
         })
       let path = folder.data + "/backbone"
       guard let backbone = genesis.backbone,
         FileManager.default.fileExists(atPath: path + "/chain.sqlite")
       else { continue }
-      let copy = try folder.store(backbone.chainID, in: path)
-      defer { try? copy.close() }
       backbones.append(
-        try await AuditProgress.shown(path) { progress in
-          try await Audit(store: copy, genesis: backbone).replay(progress: progress)
+        try await folder.replayed(backbone.chainID, in: path) {
+          Audit(store: $0, genesis: backbone)
         })
     }
     return (backbones, grids)
@@ -130,12 +124,34 @@ struct AuditedFolder {
     guard manager.fileExists(atPath: genesis), manager.fileExists(atPath: data) else { return nil }
   }
 
-  func store(_ chain: ChainID, in folder: String) throws -> Store {
+  /// The chain that is kept in a folder; what fails names it.
+  func replayed<State: AuditedState>(
+    _ chain: ChainID, in folder: String, _ audit: (Store) -> Audit<State>
+  ) async throws -> AuditedChain<State> {
     let path = folder + "/chain.sqlite"
     guard FileManager.default.fileExists(atPath: path) else {
       throw CommandFailure("there is no chain in \(folder)")
     }
-    return try Store(path: path, chain: chain)
+    do {
+      let store = try Store(path: path, chain: chain)
+      defer { try? store.close() }
+      let audit = audit(store)
+      return try await AuditProgress.shown(folder) { try await audit.replay(progress: $0) }
+    } catch let failure as NodeFailure {
+      throw CommandFailure("audit of \(folder) FAILED: \(failure)")
+    } catch let failure as StorageFailure {
+      throw CommandFailure("audit of \(folder) FAILED: \(Self.words(failure))")
+    }
+  }
+
+  /// Without the advice that a storage failure has for a node.
+  private static func words(_ failure: StorageFailure) -> String {
+    switch failure {
+    case .wrongChain(let expected, let found):
+      "it keeps chain \(found), and the genesis is that of \(expected)"
+    case .corrupt(let reason): "the store is damaged: \(reason)"
+    default: "\(failure)"
+    }
   }
 }
 

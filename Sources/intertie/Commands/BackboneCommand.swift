@@ -10,37 +10,14 @@ struct BackboneCommand: AsyncParsableCommand {
     abstract: "The chain between grids: makes one, runs its roles, shows its rounds.",
     discussion: """
       Every node of a grid that was made with `genesis make --join` keeps the backbone, too; ask \
-      any of them. Energy is given in kWh, power in kW, money in ¤, prices in ¤ per kWh. GRID is a \
-      chain's id, or the grid's genesis file.
+      any of them. Energy is given in kWh, power in kW, money in ¤, prices in ¤ per kWh. A grid is \
+      given by its name, its chain's id or the first eight digits of it, or its genesis file. \
+      `validators --backbone` shows and changes who keeps the chain.
       """,
     subcommands: [
       Genesis.self, Register.self, Line.self, Rate.self, Grant.self, Fee.self, Issue.self,
       Pay.self, PayOut.self, Status.self, Rounds.self, Withdrawals.self,
     ])
-
-  /// Signs a command for the backbone, hands it in at a node of any of its grids, waits for the
-  /// receipt, and shows it.
-  struct Submission: ParsableArguments {
-    @OptionGroup var signer: SigningAccount
-    @OptionGroup var address: NodeAddress
-    @Flag(help: "Print JSON.") var json = false
-
-    func submit(_ body: BackboneCommandBody) async throws {
-      let key = try signer.load()
-      let results = try await address.connect {
-        try await $0.submit(toBackbone: [body], key: key)
-      }
-      guard let result = results.first else { throw CommandFailure("the node gave no result") }
-      if json {
-        print(try result.jsonString())
-      } else if result.rejection == .none {
-        print("applied (block \(result.height) of the backbone, entry \(result.index))")
-      } else {
-        print("rejected: \(BackboneTexts.reason(result, of: body))")
-      }
-      if result.rejection != .none { throw ExitCodes.rejected }
-    }
-  }
 
   struct Genesis: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

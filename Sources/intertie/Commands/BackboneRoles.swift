@@ -29,46 +29,8 @@ extension BackboneCommand {
       do { registration = try GridRegistration(of: grid, on: backbone) } catch {
         throw CommandFailure("the backbone cannot take the grid of \(genesis): \(error)")
       }
-      if !submission.json { print("grid \(registration.grid)") }
+      if !submission.json { print("grid \(registration.grid) \(registration.name)") }
       try await submission.submit(.register(registration))
-    }
-  }
-
-  struct Line: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Operator: enters an interconnector, or gives one new figures.",
-      discussion: """
-        It carries so much power in each direction, 0 for none. Its owner, an account on the \
-        backbone that comes into being, gets the wheeling fee, and the congestion rent when it is \
-        full.
-        """)
-    @Argument(help: "The line's number.") var number: UInt64
-    @Argument(help: "The grid at its one end.") var from: String
-    @Argument(help: "The grid at its other end.") var to: String
-    @Option(help: "Power from the one to the other, kW.") var forth: String
-    @Option(help: "Power back, kW. Default: as --forth.") var back: String?
-    @Option(help: "Wheeling fee either way, ¤/kWh.") var fee = "0"
-    @Option(help: "Key of the owner. Default: the signer.") var owner: String?
-    @OptionGroup var submission: Submission
-
-    func run() async throws {
-      let signer = try KeyFile.load(submission.signer.key).publicKey
-      let line = Interconnector(
-        id: number, from: try GridName.id(from), to: try GridName.id(to),
-        forth: Power(try Amounts.micro(forth, "--forth")),
-        back: Power(try Amounts.micro(back ?? forth, "--back")),
-        fee: Price(try Amounts.micro(fee, "--fee")),
-        owner: try owner.map { try PublicKey(argument: $0, "--owner") } ?? signer)
-      guard line.from != line.to else {
-        throw CommandFailure("a line is between two grids, and both ends are \(line.from)")
-      }
-      let status = try await submission.address.connect { try await $0.currentStatus() }
-      do { try line.validate(intervalSeconds: status.intervalS) } catch {
-        throw CommandFailure(
-          "a line carries 0 kW or more, at most 1 TWh in a round; its fee is 0 to "
-            + "\(Amounts.text(micro: Limits.price, decimals: 0)) ¤/kWh, its owner somebody's key")
-      }
-      try await submission.submit(.putLine(line))
     }
   }
 
@@ -80,9 +42,9 @@ extension BackboneCommand {
     @OptionGroup var submission: Submission
 
     func run() async throws {
-      try await submission.submit(
-        .rate(
-          try GridName.id(grid), cleanPower: Power(try Amounts.micro(power, "the power"))))
+      let power = Power(try Amounts.argument(power, "the power"))
+      let directory = try await submission.address.connect { try await $0.directory() }
+      try await submission.submit(.rate(try directory.grid(grid), cleanPower: power))
     }
   }
 
@@ -92,12 +54,14 @@ extension BackboneCommand {
     @Argument(help: "The receiver in it, tie1….") var to: String
     @Argument(help: "The amount.") var amount: String
 
-    var parts: (grid: ChainID, to: AccountID, amount: Int64) {
-      get throws {
-        let amount = try Amounts.micro(amount, "the amount")
-        guard amount > 0 else { throw CommandFailure("the amount must be above 0") }
-        return (try GridName.id(grid), try PublicKey(argument: to, "the receiver"), amount)
-      }
+    func parts(
+      _ address: NodeAddress
+    ) async throws -> (grid: ChainID, to: AccountID, amount: Int64) {
+      let amount = try Amounts.argument(amount, "the amount")
+      guard amount > 0 else { throw ValidationError("the amount must be above 0") }
+      let receiver = try PublicKey(argument: to, "the receiver")
+      let directory = try await address.connect { try await $0.directory() }
+      return (try directory.grid(grid), receiver, amount)
     }
   }
 
@@ -108,19 +72,20 @@ extension BackboneCommand {
     @OptionGroup var submission: Submission
 
     func run() async throws {
-      let (grid, to, amount) = try payment.parts
+      let (grid, to, amount) = try await payment.parts(submission.address)
       try await submission.submit(.grant(grid, to: to, amount: StorageTokens(amount)))
     }
   }
 
   struct Issue: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Gateway: money that enters the network, to an account of a grid.")
+      abstract: "Gateway: money that enters the network, to an account of a grid.",
+      discussion: "All grids together may have 1,000,000,000,000 ¤.")
     @OptionGroup var payment: Payment
     @OptionGroup var submission: Submission
 
     func run() async throws {
-      let (grid, to, amount) = try payment.parts
+      let (grid, to, amount) = try await payment.parts(submission.address)
       try await submission.submit(.issue(grid, to: to, amount: Money(amount)))
     }
   }
@@ -132,7 +97,7 @@ extension BackboneCommand {
     @OptionGroup var submission: Submission
 
     func run() async throws {
-      let (grid, to, amount) = try payment.parts
+      let (grid, to, amount) = try await payment.parts(submission.address)
       try await submission.submit(.pay(grid, to: to, amount: Money(amount)))
     }
   }
@@ -146,7 +111,7 @@ extension BackboneCommand {
 
     func run() async throws {
       try await submission.submit(
-        .setFee(line: line, Price(try Amounts.micro(fee, "the fee"))))
+        .setFee(line: line, Price(try Amounts.argument(fee, "the fee"))))
     }
   }
 

@@ -42,7 +42,13 @@ enum BackboneTexts {
       rows.append(
         ("", "this grid is not entered: the backbone's operator does it with backbone register"))
     }
-    if own.hasOpenRound { rows.append(("", "round \(own.openRound) waits for its result")) }
+    if let obstacle = ChainHealth(overview).obstacle, overview.failure.isEmpty {
+      rows.append(("", "it waits: \(obstacle)"))
+    }
+    // Of a grid that is not entered none comes.
+    if own.hasOpenRound, overview.grids.contains(where: { $0.grid == own.grid }) {
+      rows.append(("", "round \(own.openRound) waits for its result"))
+    }
     if !overview.failure.isEmpty { rows.append(("", "stopped: \(overview.failure)")) }
     return rows
   }
@@ -60,20 +66,21 @@ enum BackboneTexts {
       ("treasury", "\(Amounts.text(micro: overview.treasury)) TSL that no grid has"),
       ("clean energy", "\(Amounts.text(micro: overview.cleanMwh)) kWh rewarded"),
       ("network fund", "\(Amounts.text(micro: overview.fund)) ¤ left by roundings"),
-      ("health", overview.failure.isEmpty ? "running" : overview.failure),
+      ("health", ChainHealth(overview).text),
     ]
+    let directory = GridDirectory(overview)
     for grid in overview.grids { rows += self.grid(grid, isOwn: grid.grid == overview.own.grid) }
     if overview.grids.isEmpty { rows.append(("grids", "none is entered")) }
     rows += overview.lines.map { line in
       (
         "line \(line.line)",
-        "\(GridName.short(line.from)) to \(GridName.short(line.to)): \(kW(line.forthMw)) forth, "
+        "\(directory.label(line.from)) to \(directory.label(line.to)): \(kW(line.forthMw)) forth, "
           + "\(kW(line.backMw)) back, fee \(price(line.fee)), owner "
           + (PublicKey(line.owner)?.text(as: .account) ?? "?")
       )
     }
     if overview.hasLastRound {
-      rows += round(overview.lastRound, intervalSeconds: nil).enumerated().map {
+      rows += round(overview.lastRound, directory, intervalSeconds: nil).enumerated().map {
         ($0 == 0 ? "last" : "", $1)
       }
     }
@@ -82,7 +89,8 @@ enum BackboneTexts {
 
   private static func grid(_ grid: Intertie_V1_BackboneGrid, isOwn: Bool) -> [Row] {
     var rows: [Row] = [
-      ("grid", Hex.encode(grid.grid) + (isOwn ? " (this node's)" : "")),
+      ("grid", grid.name + (isOwn ? " (this node's)" : "")),
+      ("", "id \(Hex.encode(grid.grid))"),
       (
         "",
         "reserve \(Amounts.text(micro: grid.reserveMoney)) ¤, "
@@ -123,7 +131,7 @@ enum BackboneTexts {
   // MARK: Rounds
 
   static func round(
-    _ round: Intertie_V1_CouplingRound, intervalSeconds: Int64?
+    _ round: Intertie_V1_CouplingRound, _ directory: GridDirectory, intervalSeconds: Int64?
   ) -> [String] {
     let time = intervalSeconds.map { "  \(StatusCommand.time(round.round * $0 * 1_000_000))" } ?? ""
     var lines = [
@@ -132,7 +140,7 @@ enum BackboneTexts {
     ]
     for grid in round.grids {
       lines.append(
-        "  grid \(GridName.short(grid.grid))  "
+        "  grid \(directory.label(grid.grid))  "
           + (grid.hasPrice ? price(grid.price) : "no price, nobody within reach")
           + "  bought \(kWh(grid.boughtWh))  sold \(kWh(grid.soldWh))  "
           + (grid.money < 0 ? "paid " : "got ")
@@ -149,38 +157,5 @@ enum BackboneTexts {
           + "\(Amounts.text(micro: line.rent)) ¤")
     }
     return lines
-  }
-
-  // MARK: Receipts
-
-  /// Why the backbone did not do what was asked, in words.
-  static func reason(
-    _ result: Intertie_V1_SubmitResult, of body: BackboneCommandBody
-  ) -> String {
-    guard let reason = result.rejection.domain else { return "\(result.rejection)" }
-    let place = result.height > 0 ? "block \(result.height)" : "no block"
-    return "\(reason), \(words(reason, of: body)) (\(place))"
-  }
-
-  private static func words(_ reason: Rejection, of body: BackboneCommandBody) -> String {
-    switch (reason, body) {
-    case (.malformed, _): "an amount, a power or a price is out of its range"
-    case (.expired, _): "it took longer than two minutes to come into a block"
-    case (.unknownSigner, _): "the signer has no account on the backbone"
-    case (.replayed, _): "another command of the signer came first: try again"
-    case (.wrongRole, _): "the signer does not have the role that this needs"
-    case (.unknownObject, .payOut): "no withdrawal of this number is waiting"
-    case (.unknownObject, .setFee): "there is no line of this number"
-    case (.unknownObject, _): "the grid is not entered, or frozen"
-    case (.duplicate, .putLine): "the line of this number is between other grids"
-    case (.duplicate, _): "the grid is entered already"
-    case (.limitExceeded, .register): "the backbone has as many grids as it may"
-    case (.limitExceeded, .putLine): "the backbone has as many lines or accounts as it may"
-    case (.limitExceeded, .issue): "more money than the network may have, or no room in this block"
-    case (.limitExceeded, _): "this block can send no more packets: try again"
-    case (.insufficientFunds, .grant): "the treasury has less"
-    case (.insufficientFunds, _): "the account has less"
-    default: "refused"
-    }
   }
 }

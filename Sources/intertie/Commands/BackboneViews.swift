@@ -42,7 +42,8 @@ extension BackboneCommand {
       try await address.connect { connection in
         let seconds = max(1, try await connection.currentStatus().intervalS)
         let overview = try await connection.overview()
-        var next = from ?? (overview.hasLastRound ? overview.lastRound.round - 19 : 0)
+        let start = from ?? (overview.hasLastRound ? overview.lastRound.round - 19 : 0)
+        var next = start
         while true {
           let rounds = try await connection.backbone.rounds(
             .with {
@@ -54,12 +55,19 @@ extension BackboneCommand {
             if json {
               print(try round.jsonString())
             } else {
-              for line in BackboneTexts.round(round, intervalSeconds: seconds) { print(line) }
+              for line in BackboneTexts.round(
+                round, GridDirectory(overview), intervalSeconds: seconds)
+              {
+                print(line)
+              }
             }
             next = round.round + 1
           }
           if rounds.count == Int(Self.page) { continue }
-          guard watch else { return }
+          guard watch else {
+            if next == start, !json { print("no rounds from \(start) on") }
+            return
+          }
           fflush(nil)
           try await Task.sleep(for: .seconds(1))
         }
@@ -76,6 +84,7 @@ extension BackboneCommand {
     func run() async throws {
       let json = json
       try await address.connect { connection in
+        let directory = try await connection.directory()
         var next: UInt64 = 0
         while true {
           let waiting = try await connection.backbone.withdrawals(
@@ -88,7 +97,7 @@ extension BackboneCommand {
               let account = PublicKey(item.account)?.text(as: .account) ?? "?"
               print(
                 "\(item.withdrawal)  \(Amounts.text(micro: item.amount)) ¤  \(account)  of grid "
-                  + Hex.encode(item.grid))
+                  + directory.label(item.grid))
             }
             next = item.withdrawal + 1
           }

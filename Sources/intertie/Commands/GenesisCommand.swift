@@ -109,66 +109,51 @@ struct GenesisCommand: AsyncParsableCommand {
           try PublicKey(argument: $0, as: .node, "--validator")
         },
         tariff: Tariff(
-          retail: Price(try Amounts.micro(retail, "--retail")),
-          feedIn: Price(try Amounts.micro(feedIn, "--feed-in")),
+          retail: Price(try Amounts.argument(retail, "--retail")),
+          feedIn: Price(try Amounts.argument(feedIn, "--feed-in")),
           intervalsPerDay: Int(calendar.intervalsPerDay)),
         accounts: try accounts.map(account), backbone: backbone)
     }
 
     private func account(_ text: String) throws -> GenesisAccount {
       let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-      guard parts.count == 3 else { throw CommandFailure("--account takes KEY:MONEY:TSL") }
+      guard parts.count == 3 else { throw ValidationError("--account takes KEY:MONEY:TSL") }
       return GenesisAccount(
         id: try PublicKey(argument: parts[0], "--account"),
-        money: Money(try Amounts.micro(parts[1], "--account")),
-        tsl: StorageTokens(try Amounts.micro(parts[2], "--account")))
+        money: Money(try Amounts.argument(parts[1], "--account")),
+        tsl: StorageTokens(try Amounts.argument(parts[2], "--account")))
     }
   }
 
   struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Checks a genesis file and prints the chain's id.")
+      abstract: "Checks a genesis file, a grid's or a backbone's, and prints the chain's id.")
     @Argument(help: "The genesis file.") var path: String
 
     func run() async throws {
-      let genesis = try Files.genesis(path)
-      _ = try await Make.state(of: genesis)
+      switch try Files.anyGenesis(path) {
+      case .grid(let genesis):
+        _ = try await Make.state(of: genesis)
+        Self.show(genesis)
+        print("accounts    \(genesis.accountOrder.count)")
+        print("meters      \(genesis.meters.count)")
+        print("storage     \(genesis.storage.count)")
+        if let backbone = genesis.backbone {
+          print("backbone    \(backbone.chainID) \(backbone.name)")
+        }
+      case .backbone(let genesis):
+        Self.show(genesis)
+        print(
+          "rounds      of \(genesis.calendar.intervalSeconds) s, open for at most ", terminator: "")
+        print("\(genesis.roundSeconds) s after their end")
+        print("kind        a backbone; its grids are made with genesis make --join")
+      }
+    }
+
+    private static func show(_ genesis: some ChainGenesis) {
       print("chain       \(genesis.chainID)")
       print("name        \(genesis.name)")
       print("validators  \(ValidatorCounts(of: genesis.validators.count))")
-      print("accounts    \(genesis.accountOrder.count)")
-      print("meters      \(genesis.meters.count)")
-      print("storage     \(genesis.storage.count)")
-      if let backbone = genesis.backbone {
-        print("backbone    \(backbone.chainID) \(backbone.name)")
-      }
     }
-  }
-}
-
-/// Decimal figures as people write them, in millionths, exactly.
-enum Amounts {
-  /// "1.25" → 1,250,000. At most six decimals; no exponent.
-  static func micro(_ text: String, _ what: String) throws -> Int64 {
-    let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-    let fraction = parts.count == 2 ? String(parts[1]) : ""
-    let digits = parts[0].drop { $0 == "-" } + fraction
-    guard
-      fraction.count <= 6, !digits.isEmpty, digits.allSatisfy({ ("0"..."9").contains($0) }),
-      digits.count <= 15,
-      let value = Int64(parts[0] + fraction + String(repeating: "0", count: 6 - fraction.count))
-    else {
-      throw CommandFailure(
-        "'\(text)' for \(what) is not a number of at most 15 digits, six of them decimals")
-    }
-    return value
-  }
-
-  /// 1,250,000 → "1.250000", cut to `decimals` towards zero.
-  static func text(micro: Int64, decimals: Int = 6) -> String {
-    let sign = micro < 0 ? "-" : ""
-    let magnitude = micro.magnitude
-    let fraction = String(String(magnitude % 1_000_000 + 1_000_000).dropFirst().prefix(decimals))
-    return "\(sign)\(magnitude / 1_000_000)" + (decimals > 0 ? ".\(fraction)" : "")
   }
 }

@@ -74,11 +74,12 @@ struct NodeCommand: AsyncParsableCommand {
     configuration.onBackbonePort = { [log, backbonePortFile, backboneListen] port in
       log.notice(
         "listening for the backbone's nodes",
-        metadata: ["address": "\(backboneListen ?? ""), port \(port)"])
+        metadata: ["address": "\(Self.bound(backboneListen, port))"])
       Self.write(port, to: backbonePortFile)
     }
     configuration.onPeerPort = { [log, peerPortFile, peerListen] port in
-      log.notice("listening for peers", metadata: ["address": "\(peerListen ?? ""), port \(port)"])
+      log.notice(
+        "listening for peers", metadata: ["address": "\(Self.bound(peerListen, port))"])
       Self.write(port, to: peerPortFile)
     }
     do {
@@ -117,7 +118,7 @@ struct NodeCommand: AsyncParsableCommand {
       }
       security = .certificate(path: files.certificatePath, key: files.keyPath)
     } else {
-      throw CommandFailure("--tls-certificate and --tls-key are given together")
+      throw ValidationError("--tls-certificate and --tls-key are given together")
     }
     return ServerConfiguration(host: host, port: port, security: security)
   }
@@ -128,10 +129,16 @@ struct NodeCommand: AsyncParsableCommand {
     guard listen != nil || peers != nil else { return nil }
     guard let listen, let peers else {
       let file = option == "peer" ? "--peers" : "--\(option)-peers"
-      throw CommandFailure("\(file) and --\(option)-listen are given together")
+      throw ValidationError("\(file) and --\(option)-listen are given together")
     }
     let (host, port) = try listenAddress(listen)
     return PeerConfiguration(key: key, host: host, port: port, peers: peers, log: log)
+  }
+
+  /// HOST:PORT as the system gave it.
+  private static func bound(_ listen: String?, _ port: Int) -> String {
+    let host = listen.flatMap { text in text.lastIndex(of: ":").map { text[..<$0] } } ?? ""
+    return "\(host):\(port)"
   }
 
   private static func write(_ port: Int, to file: String?) {

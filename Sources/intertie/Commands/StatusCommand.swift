@@ -57,7 +57,7 @@ struct StatusCommand: AsyncParsableCommand {
       ("orders", "\(status.orders)"), ("trades", "\(status.trades)"),
       ("readings", "\(status.readings)"), ("commands", "\(status.commands)"),
       ("waiting", "\(status.queueDepth) entries"),
-      ("health", Self.health(status)),
+      ("health", ChainHealth(status).text),
     ]
     let backbone = overview.map(BackboneTexts.health) ?? []
     for (name, value) in rows + Self.peers(status) + backbone { Self.show(name, value) }
@@ -65,19 +65,8 @@ struct StatusCommand: AsyncParsableCommand {
 
   /// One row, the name in its column.
   static func show(_ name: String, _ value: String) {
-    print(name.padding(toLength: 15, withPad: " ", startingAt: 0) + value)
-  }
-
-  /// Why the node halted, or whether enough validators are in reach for the chain to go on.
-  private static func health(_ status: Intertie_V1_StatusResponse) -> String {
-    guard status.failure.isEmpty else { return status.failure }
-    let connected = status.peers.count {
-      ($0.isOutgoingConnected || $0.isIncomingConnected) && status.validators.contains($0.key)
-    }
-    let present = connected + (status.hasPlace ? 1 : 0)
-    guard present < Int(status.quorum) else { return "running" }
-    return "waiting: \(present) of \(status.validators.count) validators are in reach, "
-      + "\(status.quorum) must agree; nothing becomes final before"
+    let gap = String(repeating: " ", count: max(1, 15 - name.count))
+    print(name + gap + value)
   }
 
   /// How many there are, how many must agree, and whether this node is one of them.

@@ -53,7 +53,9 @@ struct VerifyCommand: ParsableCommand {
     }
     print("TSL         \(Amounts.text(micro: account.tsl.raw))")
     print("ECT         \(Amounts.text(micro: account.ect.raw))")
-    print("proven at height \(proof.height), finalised by block \(proof.header.height)")
+    print(
+      "proven at height \(proof.height), finalised by block \(proof.header.height) of "
+        + StatusCommand.time(proof.header.time.microseconds))
     print("state root \(proof.header.attested.stateRoot)")
   }
 
@@ -93,6 +95,6 @@ struct VerifyCommand: ParsableCommand {
     if let packet = receipt.packet { print("under way   in packet \(packet) to the backbone") }
     print(
       "proven as entry \(proof.position.index) of block \(proof.position.height), finalised by "
-        + "block \(proof.header.height)")
+        + "block \(proof.header.height) of \(StatusCommand.time(proof.header.time.microseconds))")
   }
 }

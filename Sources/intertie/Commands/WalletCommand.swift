@@ -10,8 +10,8 @@ struct WalletCommand: AsyncParsableCommand {
     abstract: "A member's account: balances, transfers, orders, agent, history, proofs.",
     discussion: """
       Energy is given in kWh, money in ¤, prices in ¤ per kWh, with at most six decimals. Commands \
-      that change something wait until they are durable and print their receipt; a rejection \
-      prints its reason and ends with exit code 2.
+      that change something wait until they are durable and print their receipt and their number, \
+      by which `receipt` finds it again; a rejection prints its reason and ends with exit code 2.
       """,
     subcommands: [
       Balance.self, Transfer.self, Send.self, Order.self, Agent.self, Book.self, History.self,
@@ -29,38 +29,49 @@ struct SigningAccount: ParsableArguments {
   }
 }
 
-/// Signs, submits, waits for the receipt, and shows it.
+/// Signs a command, hands it in, waits for the receipt, and shows it.
 struct Submission: ParsableArguments {
   @OptionGroup var signer: SigningAccount
   @OptionGroup var address: NodeAddress
   @Flag(help: "Print JSON.") var json = false
 
-  func submit(_ body: CommandBody) async throws {
+  func submit(_ body: CommandBody, to target: TargetChain = .grid) async throws {
     let key = try signer.load()
-    let results = try await address.connect { try await $0.submit([body], key: key) }
-    guard let result = results.first else { throw CommandFailure("the node gave no result") }
-    if json { print(try result.jsonString()) } else { Self.show(result) }
+    let outcomes = try await address.connect { try await $0.submit([body], key: key, to: target) }
+    guard let outcome = outcomes.first else { return }
+    let result = outcome.result
+    if json {
+      print(try outcome.json())
+    } else if result.rejection != .none {
+      print("rejected: \(Refusals.text(result, of: body))")
+    } else if target == .backbone {
+      print("applied (block \(result.height) of the backbone, entry \(result.index))")
+    } else {
+      let place = "block \(result.height), entry \(result.index); command \(outcome.sequence)"
+      print("applied (\(place))")
+      for line in Self.effects(of: result) { print(line) }
+    }
     if result.rejection != .none { throw ExitCodes.rejected }
   }
 
-  static func show(_ result: Intertie_V1_SubmitResult) {
-    let place = result.height > 0 ? "block \(result.height), entry \(result.index)" : "no block"
-    if result.rejection != .none {
-      let reason = result.rejection.domain.map { "\($0)" } ?? "\(result.rejection)"
-      print("rejected: \(reason) (\(place))")
-      return
-    }
-    var text = "applied (\(place))"
+  /// For the backbone.
+  func submit(_ body: BackboneCommandBody) async throws {
+    try await submit(.backbone(body), to: .backbone)
+  }
+
+  /// What came of a command that was applied, beyond that.
+  static func effects(of result: Intertie_V1_SubmitResult) -> [String] {
+    var lines: [String] = []
     if result.order > 0 {
-      text +=
-        "\norder \(result.order): \(Amounts.text(micro: result.filledWh * 1000)) kWh traded, "
-        + "\(Amounts.text(micro: result.restingWh * 1000)) kWh resting"
+      lines.append(
+        "order \(result.order): \(Amounts.text(micro: result.filledWh * 1000)) kWh traded, "
+          + "\(Amounts.text(micro: result.restingWh * 1000)) kWh resting")
     }
     if result.packet > 0 {
-      text +=
-        "\nunder way to the backbone in packet \(result.packet); refunded if it cannot be done"
+      lines.append(
+        "under way to the backbone in packet \(result.packet); refunded if it cannot be done")
     }
-    print(text)
+    return lines
   }
 }
 
@@ -71,7 +82,7 @@ struct ViewedAccount: ParsableArguments {
 
   func publicKey() throws -> PublicKey {
     if let account { return try PublicKey(argument: account, "--account") }
-    guard let key else { throw CommandFailure("give --key or --account") }
+    guard let key else { throw ValidationError("give --key or --account") }
     return try KeyFile.load(key).publicKey
   }
 }
@@ -97,10 +108,21 @@ extension WalletCommand {
       print(
         "money       \(Amounts.text(micro: account.moneyFree)) ¤ free, "
           + "\(Amounts.text(micro: account.moneyHeld)) ¤ held")
+      for line in Self.escrow(account) { print("            \(line)") }
       if account.arrears > 0 { print("arrears     \(Amounts.text(micro: account.arrears)) ¤") }
       print("TSL         \(Amounts.text(micro: account.tsl))")
       print("ECT         \(Amounts.text(micro: account.ect))")
       print("at height   \(account.height)")
+    }
+
+    /// What an open coupling round holds beside the balances.
+    private static func escrow(_ account: Intertie_V1_AccountResponse) -> [String] {
+      let parts = [
+        (account.escrowMwh, "offered in a coupling round, until its result"),
+        (account.escrowOverflowMwh, "of overflow in a coupling round, then for the utility"),
+        (account.escrowRoomMwh, "of room kept for what a coupling round may bring"),
+      ]
+      return parts.filter { $0.0 > 0 }.map { "\(Amounts.text(micro: $0.0)) kWh \($0.1)" }
     }
   }
 
@@ -116,7 +138,7 @@ extension WalletCommand {
       try await submission.submit(
         .transfer(
           to: try PublicKey(argument: to, "the receiver"), asset: asset.asset,
-          amount: try Amounts.micro(amount, "the amount")))
+          amount: try Amounts.argument(amount, "the amount")))
     }
   }
 
@@ -142,7 +164,8 @@ extension WalletCommand {
     @OptionGroup var submission: Submission
 
     func run() async throws {
-      try await submission.submit(.redeem(amount: Money(try Amounts.micro(amount, "the amount"))))
+      try await submission.submit(
+        .redeem(amount: Money(try Amounts.argument(amount, "the amount"))))
     }
   }
 }

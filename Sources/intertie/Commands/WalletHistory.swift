@@ -17,25 +17,28 @@ extension WalletCommand {
     func run() async throws {
       let key = try viewed.publicKey()
       let (limit, cursor) = (limit, cursor)
-      let page = try await address.connect { connection in
-        try await connection.ledger.history(
+      let (page, directory) = try await address.connect { connection in
+        let page = try await connection.ledger.history(
           .with {
             $0.account = key.data
             $0.limit = limit
             $0.cursor = cursor
           }, options: NodeConnection.options)
+        return (page, try await connection.directory())
       }
       if json {
         print(try page.jsonString())
         return
       }
-      for line in page.lines { print(Self.row(line)) }
+      for line in page.lines { print(Self.row(line, directory)) }
       if page.nextCursor > 0 { print("more: --cursor \(page.nextCursor)") }
     }
 
-    private static func row(_ line: Intertie_V1_HistoryEntry) -> String {
+    private static func row(
+      _ line: Intertie_V1_HistoryEntry, _ directory: GridDirectory
+    ) -> String {
       var parts = [StatusCommand.time(line.timeUs), "block \(line.height)"]
-      parts.append(kind(of: line))
+      parts.append(kind(of: line, directory))
       if line.wattMwh != 0 { parts.append("\(Amounts.text(micro: line.wattMwh)) kWh") }
       if line.money != 0 { parts.append("\(Amounts.text(micro: line.money)) ¤") }
       if line.tsl != 0 { parts.append("\(Amounts.text(micro: line.tsl)) TSL") }
@@ -47,15 +50,26 @@ extension WalletCommand {
       return parts.joined(separator: "  ")
     }
 
-    /// What moved; of what travelled between grids also the packet, which a refund names again.
-    private static func kind(of line: Intertie_V1_HistoryEntry) -> String {
+    /// What moved; of a command its number, of what travelled the packet, which a refund names
+    /// again, and the other grid.
+    private static func kind(
+      of line: Intertie_V1_HistoryEntry, _ directory: GridDirectory
+    ) -> String {
+      let number = line.reference
+      let other = line.otherGrid.isEmpty ? "another grid" : directory.label(line.otherGrid)
+      let account = PublicKey(line.otherAccount).map {
+        ", \($0.text(as: .account).prefix(14))…"
+      }
+      let place = other + (account ?? "")
       switch line.kind.domain {
-      case .sentAbroad: "sent to another grid in packet \(line.reference)"
-      case .receivedFromAbroad: "from another grid in packet \(line.reference)"
-      case .withdrawn: "withdrawn to the gateway in packet \(line.reference)"
-      case .refunded: "refunded, of packet \(line.reference)"
-      case let kind?: "\(kind)"
-      case nil: "\(line.kind)"
+      case .command: return "command \(number)"
+      case .sentAbroad: return "sent to \(place) in packet \(number)"
+      case .receivedFromAbroad: return "from \(place) in packet \(number)"
+      case .withdrawn: return "withdrawn to the gateway in packet \(number)"
+      case .refunded:
+        return "refunded, of packet \(number)" + (line.otherGrid.isEmpty ? "" : " to \(place)")
+      case let kind?: return "\(kind)"
+      case nil: return "\(line.kind)"
       }
     }
   }

@@ -37,7 +37,7 @@ extension WalletCommand {
           .registerMeter(
             try PublicKey(argument: meter, as: .meter, "the meter"),
             account: try PublicKey(argument: account, "the account"),
-            maximumPower: Power(try Amounts.micro(maximumPower, "--maximum-power")),
+            maximumPower: Power(try Amounts.argument(maximumPower, "--maximum-power")),
             isClean: clean))
       }
     }
@@ -66,8 +66,8 @@ extension WalletCommand {
         try await submission.submit(
           .registerStorage(
             unit: unit, owner: try PublicKey(argument: owner, "the owner"),
-            capacity: Energy(try Amounts.micro(capacity, "the capacity")),
-            power: Power(try Amounts.micro(power, "--power"))))
+            capacity: Energy(try Amounts.argument(capacity, "the capacity")),
+            power: Power(try Amounts.argument(power, "--power"))))
       }
     }
 
@@ -85,7 +85,7 @@ extension WalletCommand {
         let perDay = Int(86_400 / max(status.intervalS, 1))
         func prices(_ text: String) throws -> [Price] {
           let list = try text.split(separator: ",").map {
-            Price(try Amounts.micro(String($0), "a price"))
+            Price(try Amounts.argument(String($0), "a price"))
           }
           return list.count == 1 ? Array(repeating: list[0], count: perDay) : list
         }
@@ -107,7 +107,12 @@ extension WalletCommand {
     }
 
     struct Issue: AsyncParsableCommand {
-      static let configuration = CommandConfiguration(abstract: "Gateway: issues money.")
+      static let configuration = CommandConfiguration(
+        abstract: "Gateway: issues money.",
+        discussion: """
+          On a grid of its own. Where the grid is part of a backbone, all money comes over it: the \
+          backbone's gateway issues it with `backbone issue`.
+          """)
       @Argument(help: "The receiver, tie1….") var to: String
       @Argument(help: "Amount in ¤.") var amount: String
       @OptionGroup var submission: Submission
@@ -116,7 +121,7 @@ extension WalletCommand {
         try await submission.submit(
           .issue(
             to: try PublicKey(argument: to, "the receiver"),
-            amount: Money(try Amounts.micro(amount, "the amount"))))
+            amount: Money(try Amounts.argument(amount, "the amount"))))
       }
     }
   }

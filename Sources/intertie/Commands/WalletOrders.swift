@@ -42,7 +42,7 @@ extension WalletCommand {
           .place(
             OrderRequest(
               side: side.side, wattHours: try Order.wattHours(energy),
-              limit: Price(try Amounts.micro(limit, "the price")), timeInForce: time)))
+              limit: Price(try Amounts.argument(limit, "the price")), timeInForce: time)))
       }
     }
 
@@ -66,7 +66,7 @@ extension WalletCommand {
         try await submission.submit(
           .replace(
             OrderID(order), wattHours: try Order.wattHours(energy),
-            limit: Price(try Amounts.micro(limit, "the price"))))
+            limit: Price(try Amounts.argument(limit, "the price"))))
       }
     }
 
@@ -92,16 +92,20 @@ extension WalletCommand {
             "\(order.order)  \(order.side == .buy ? "buy " : "sell")  "
               + "\(Amounts.text(micro: order.remainingWh * 1000, decimals: 3)) kWh  at "
               + "\(Amounts.text(micro: order.limitPrice)) ¤/kWh, executable "
-              + "\(Amounts.text(micro: order.executableWh * 1000, decimals: 3)) kWh")
+              + "\(Amounts.text(micro: order.executableWh * 1000, decimals: 3)) kWh"
+              + (order.frozenWh == 0
+                ? ""
+                : ", in a coupling round "
+                  + "\(Amounts.text(micro: order.frozenWh * 1000, decimals: 3)) kWh"))
         }
       }
     }
 
     /// Whole watt-hours of a figure in kWh.
     static func wattHours(_ text: String) throws -> Int64 {
-      let micro = try Amounts.micro(text, "the energy")
+      let micro = try Amounts.argument(text, "the energy")
       guard micro % 1000 == 0 else {
-        throw CommandFailure("orders are in whole watt-hours: at most three decimals of a kWh")
+        throw ValidationError("orders are in whole watt-hours: at most three decimals of a kWh")
       }
       return micro / 1000
     }
@@ -122,12 +126,12 @@ extension WalletCommand {
 
     func run() async throws {
       func price(_ text: String?) throws -> Price? {
-        try text.map { Price(try Amounts.micro($0, "a price")) }
+        try text.map { Price(try Amounts.argument($0, "a price")) }
       }
       let settings = AgentSettings(
         buyPrice: try price(buy), sellPrice: try price(sell),
-        low: Energy(try Amounts.micro(low, "--low")),
-        high: Energy(try Amounts.micro(high ?? low, "--high")))
+        low: Energy(try Amounts.argument(low, "--low")),
+        high: Energy(try Amounts.argument(high ?? low, "--high")))
       let isCleared = settings.buyPrice == nil && settings.sellPrice == nil
       try await submission.submit(.setAgent(isCleared ? nil : settings))
     }

@@ -9,16 +9,18 @@ extension WalletCommand {
   struct ReceiptCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "receipt",
-      abstract: "Shows what became of a command, by its sequence.",
+      abstract: "Shows what became of a command, by its number.",
       discussion: """
         With --proof, a file that proves it to everybody, without a node: see `intertie verify`.
         """)
-    @Argument(help: "The command's sequence.") var sequence: UInt64
+    @Argument(help: "The command's number, which it printed; `wallet history` has it, too.")
+    var sequence: UInt64
     @OptionGroup var viewed: ViewedAccount
     @OptionGroup var address: NodeAddress
     @Option(help: "Writes a proof to this new file.") var proof: String?
     @Option(help: "The chain's genesis file, for the proof; without it, as the node gives it.")
     var genesis: String?
+    @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
       let key = try viewed.publicKey()
@@ -31,7 +33,7 @@ extension WalletCommand {
         let response = try await address.connect { connection in
           try await connection.ledger.receipt(request, options: NodeConnection.options)
         }
-        print(try response.jsonString())
+        if json { print(try response.jsonString()) } else { show(response.result) }
         return
       }
       let source = try ProofSource(genesis: genesis)
@@ -41,6 +43,13 @@ extension WalletCommand {
         return try await source.file(.receipt(response), header: response.header, connection)
       }
       try source.write(file, to: proof)
+    }
+
+    private func show(_ result: Intertie_V1_SubmitResult) {
+      let reason = result.rejection.domain.map { "rejected: \($0)" } ?? "applied"
+      let place = "block \(result.height), entry \(result.index); command \(sequence)"
+      print("\(reason) (\(place)), \(StatusCommand.time(result.timeUs))")
+      for line in Submission.effects(of: result) { print(line) }
     }
   }
 

@@ -14,11 +14,14 @@ extension WalletCommand {
     @Argument(help: "The receiver in the other grid, tie1….") var to: String
     @Argument(help: "Amount, in ¤ or tokens.") var amount: String
     @Argument(help: "money, tsl or ect.") var asset: AssetName
-    @Option(help: "The other grid: its chain's id, or its genesis file.") var grid: String
+    @Option(
+      help:
+        "The other grid: its name, its chain's id or the first digits of it, or its genesis file.")
+    var grid: String
     @Option(
       help: """
-        Last height of the backbone at which it may be executed; after it, it is refunded. \
-        Default: 10,000 blocks from now.
+        Last height of the backbone, as `backbone status` shows it, at which it may be executed; \
+        after it, it is refunded. Default: 10,000 blocks from now.
         """)
     var deadline: UInt64?
     @OptionGroup var submission: Submission
@@ -39,14 +42,20 @@ extension WalletCommand {
 
     func run() async throws {
       let receiver = try PublicKey(argument: to, "the receiver")
-      let amount = try Amounts.micro(amount, "the amount")
-      let grid = try GridName.id(grid)
+      let amount = try Amounts.argument(amount, "the amount")
       let overview = try await submission.address.connect { try await $0.overview() }
+      let directory = GridDirectory(overview)
+      let grid = try directory.grid(grid)
       guard grid.data != overview.own.grid else {
         throw CommandFailure("that is this grid itself: use wallet transfer")
       }
-      guard overview.grids.contains(where: { $0.grid == grid.data }) else {
+      guard directory.knows(grid) else {
         throw CommandFailure("the backbone knows no grid \(grid): its operator has not entered it")
+      }
+      if let deadline, deadline <= overview.height {
+        throw CommandFailure(
+          "the deadline, block \(deadline) of the backbone, has passed: it is at \(overview.height)"
+        )
       }
       try await submission.submit(
         .transferAbroad(
@@ -54,20 +63,4 @@ extension WalletCommand {
           deadline: deadline ?? overview.height + Self.blocks))
     }
   }
-}
-
-/// A grid as an argument names it.
-enum GridName {
-  /// A chain's id in 64 hexadecimal digits, or the path of the grid's genesis file.
-  static func id(_ text: String) throws -> ChainID {
-    if let bytes = Hex.decode(text), let id = ChainID(bytes) { return id }
-    guard FileManager.default.fileExists(atPath: text) else {
-      throw CommandFailure(
-        "'\(text)' is neither a chain's id, 64 hexadecimal digits, nor a genesis file")
-    }
-    return try Files.genesis(text).chainID
-  }
-
-  /// Enough of an id to tell a few grids apart.
-  static func short(_ id: Data) -> String { Hex.encode(id.prefix(4)) + "…" }
 }
