@@ -51,6 +51,11 @@ extension BackboneCore {
     }
   }
 
+  /// Takes a proven header without packets: if it conflicts, the lane is frozen.
+  package mutating func witness(_ header: ProvenHeader, of grid: ChainID) {
+    if let place = grids.place(of: grid) { witness(header, of: place) }
+  }
+
   /// Remembers a proven header. A second one at its height freezes the grid's lane.
   mutating func witness(_ header: ProvenHeader, of place: Int) {
     var headers = grids[place].headers
@@ -66,6 +71,15 @@ extension BackboneCore {
     if headers != grids[place].headers { grids[place].headers = headers }
   }
 
+  /// Whether a second history of the grid shows if this header is proven: another block is known
+  /// at its height. False for a grid that is frozen, or not registered.
+  package func conflicts(_ header: ProvenHeader, of grid: ChainID) -> Bool {
+    guard let place = grids.place(of: grid), !grids[place].isFrozen else { return false }
+    return grids[place].headers.contains {
+      $0.height == header.height && $0.hash != header.hash
+    }
+  }
+
   /// Two headers of a grid at one height, both proven by finalizations, handed in by anybody.
   /// Throws `unknownObject` for a grid that is not registered, `malformed` when they are one,
   /// `duplicate` when the lane is frozen already.
@@ -79,9 +93,13 @@ extension BackboneCore {
   }
 
   /// Stops a lane both ways and for ever. Its reserve stays where it is; a bid of it that waits is
-  /// dropped, its lines carry nothing more. No other grid loses anything.
+  /// dropped, which its members' holds end with: that is the last packet to the grid. Its lines
+  /// carry nothing more. No other grid loses anything.
   private mutating func freeze(_ place: Int, at height: UInt64, _ a: Digest, _ b: Digest) {
     guard !grids[place].isFrozen else { return }
+    if let round = grids[place].openRound {
+      send(.result(round: round, .notIncluded(.frozenSource)), to: place)
+    }
     grids[place].conflict = Conflict(
       height: height, first: min(a, b), second: max(a, b), shownAt: self.height)
     let grid = grids[place].grid

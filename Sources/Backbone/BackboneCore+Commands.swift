@@ -160,10 +160,7 @@ extension BackboneCore {
     guard place < lines.count, lines[place].id == id else { throw .unknownObject }
     guard hasRoomToSend(2) else { throw .limitExceeded }
     lines[place].fee = fee
-    for end in [lines[place].from, lines[place].to] {
-      guard let grid = grids.place(of: end), !grids[grid].isFrozen else { continue }
-      send(.wheeling(line: id, fee: fee), to: grid)
-    }
+    tellFee(of: lines[place])
   }
 
   /// Validators accept a proposal with commands, for which they need accounts: the proposed ones,

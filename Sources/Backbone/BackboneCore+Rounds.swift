@@ -13,7 +13,7 @@ extension BackboneCore {
     grids[place].lastBid = round
     grids[place].hasMissed = false
     guard record.openRound == nil else { throw .roundOpen }
-    guard round <= genesis.calendar.interval(at: time) else { throw .roundInFuture }
+    guard hasEnded(round) else { throw .roundInFuture }
     guard round > lastClosed, time < deadline(of: round) else { throw .tooLate }
     guard cost.raw <= record.free(.money) else { throw .insufficientReserve }
     grids[place].openRound = round
@@ -23,26 +23,37 @@ extension BackboneCore {
     bids.insert(bid, at: index)
   }
 
+  /// Bids are made at an interval's close, which is a while after its end: by so much this chain's
+  /// clock may be behind a grid's.
+  private func hasEnded(_ round: Interval) -> Bool {
+    round < genesis.calendar.interval(at: time)
+  }
+
   /// When a round closes at the latest: this chain time or the first block after it.
   private func deadline(of round: Interval) -> Timestamp {
     genesis.calendar.end(of: round).advanced(bySeconds: genesis.roundSeconds)
   }
 
-  /// When the oldest round with a bid closes at the latest; nil without a bid.
-  package var nextDeadline: Timestamp? { bids.first.map { deadline(of: $0.round) } }
+  /// When the oldest round with a bid closes, as far as is known by now; nil without a bid.
+  package var nextDeadline: Timestamp? { bids.first.map { closing(of: $0.round) } }
 
   /// The round that this block has to close, the oldest with a bid: its time is up, or every grid
-  /// has bid that is up. A grid is up unless its lane is frozen or it missed the last round.
-  /// `close` may leave another one due.
+  /// has bid that is up, and its interval's close has come, at which honest grids bid. A grid is up
+  /// unless its lane is frozen or it missed the last round. `close` may leave another one due.
   package var dueRound: Interval? {
-    guard let round = bids.first?.round else { return nil }
-    if time >= deadline(of: round) { return round }
-    let waits = grids.indices.contains { place in
+    guard let round = bids.first?.round, time >= closing(of: round) else { return nil }
+    return round
+  }
+
+  /// When a round closes if no more bids come.
+  private func closing(of round: Interval) -> Timestamp {
+    let isAwaited = grids.indices.contains { place in
       let record = grids[place]
       guard !record.isFrozen, !record.hasMissed else { return false }
       return record.lastBid.map { $0 < round } ?? true
     }
-    return waits ? nil : round
+    let deadline = deadline(of: round)
+    return isAwaited ? deadline : min(genesis.calendar.close(of: round), deadline)
   }
 
   /// The bids of a round, by grid, ascending.

@@ -149,7 +149,8 @@ package struct BackboneCore: Sendable {
   }
 
   /// Throws, before any effect, `unknownObject` for a grid that is not registered,
-  /// `limitExceeded`, `duplicate` for a number that belongs to a line between other grids.
+  /// `limitExceeded`, `duplicate` for a number that belongs to a line between other grids: the ends
+  /// of a line never change. Both ends are told of another fee than a known line had.
   mutating func put(_ line: Interconnector) throws(Rejection) {
     guard grids.place(of: line.from) != nil, grids.place(of: line.to) != nil else {
       throw .unknownObject
@@ -160,8 +161,19 @@ package struct BackboneCore: Sendable {
     if isKnown, lines[place].from != line.from || lines[place].to != line.to {
       throw .duplicate
     }
+    let hasNewFee = isKnown && lines[place].fee != line.fee
+    guard !hasNewFee || hasRoomToSend(2) else { throw .limitExceeded }
     _ = try account(opening: line.owner)
     if isKnown { lines[place] = line } else { lines.insert(line, at: place) }
+    if hasNewFee { tellFee(of: line) }
+  }
+
+  /// Tells both grids at a line's ends what it costs.
+  mutating func tellFee(of line: Interconnector) {
+    for end in [line.from, line.to] {
+      guard let grid = grids.place(of: end), !grids[grid].isFrozen else { continue }
+      send(.wheeling(line: line.id, fee: line.fee), to: grid)
+    }
   }
 }
 

@@ -67,7 +67,7 @@ extension GridLane {
       }
       let item = UnderWay.Item(
         account: account, asset: asset, amount: try reader.read(Int64.self))
-      underWay.append(UnderWay(sequence: sequence, item: item))
+      journeys.append(UnderWay(sequence: sequence, item: item))
     }
     try reader.finish()
     do throws(InvariantViolation) { try checkInvariants() } catch { throw .malformed }
@@ -83,7 +83,10 @@ extension GridLane {
       zip(underWay, underWay.dropFirst()).allSatisfy { $0.sequence < $1.sequence }
         && underWay.allSatisfy { $0.sequence > acknowledged && $0.sequence <= sent },
       "what is under way is out of order")
-    try require(underWay.count <= BackboneLimits.underWay, "too much is under way")
+    try require(
+      underWay.count <= BackboneLimits.underWay
+        && journeys.counts.values.allSatisfy { $0 <= BackboneLimits.underWayPerAccount },
+      "too much is under way")
     try require(
       underWay.allSatisfy { (1...Limits.amount).contains($0.item.amount) },
       "an amount under way is out of range")

@@ -72,7 +72,7 @@ extension GridLane {
   private mutating func void(_ sequence: UInt64, _ reason: PacketReason) -> LaneEffect {
     let index = lowerBound(underWay.count) { underWay[$0].sequence < sequence }
     if index < underWay.count, underWay[index].sequence == sequence {
-      let refunded = underWay.remove(at: index)
+      let refunded = journeys.remove(at: index)
       debited[refunded.item.asset] -= Int128(refunded.item.amount)
       return .refund(refunded, reason)
     }
@@ -100,6 +100,6 @@ extension GridLane {
   private mutating func settle(until sequence: UInt64) {
     acknowledged = max(acknowledged, min(sequence, sent))
     let done = lowerBound(underWay.count) { underWay[$0].sequence <= acknowledged }
-    if done > 0 { underWay.removeFirst(done) }
+    if done > 0 { journeys.removeFirst(done) }
   }
 }

@@ -5,6 +5,8 @@ extension GridLane {
   /// more than may be under way.
   package var room: LaneRoom {
     let places = min(blockRoom - outbox.count, BackboneLimits.underWay - underWay.count)
-    return LaneRoom(next: sent + 1, packets: max(places, 0))
+    return LaneRoom(
+      next: sent + 1, packets: max(places, 0), underWay: journeys.counts,
+      perAccount: BackboneLimits.underWayPerAccount)
   }
 }

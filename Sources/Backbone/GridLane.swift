@@ -17,7 +17,8 @@ package struct GridLane: Hashable, Sendable {
   /// The last packet that the backbone has said it executed.
   package internal(set) var acknowledged: UInt64 = 0
   /// Transfers and withdrawals that the backbone has not answered, by sequence, ascending.
-  package internal(set) var underWay: [UnderWay] = []
+  package var underWay: [UnderWay] { journeys.entries }
+  var journeys = UnderWayTable()
 
   /// What packets of the backbone have brought, payments in coupling rounds deducted. Less
   /// `debited`, it is the grid's supply.
@@ -60,7 +61,7 @@ package struct GridLane: Hashable, Sendable {
 
   /// A member's transfer, already debited. Returns its sequence, by which a refund names it.
   /// Throws, before any effect, `malformed` for an amount out of range or WATT, `limitExceeded`
-  /// when too many are under way.
+  /// when too many are under way, of the grid or of this account.
   package mutating func transfer(_ transfer: TransferOut) throws(Rejection) -> UInt64 {
     guard transfer.asset != .watt, (1...Limits.amount).contains(transfer.amount) else {
       throw .malformed
@@ -134,10 +135,12 @@ package struct GridLane: Hashable, Sendable {
   private mutating func dispatch(
     _ item: UnderWay.Item, _ content: PacketContent
   ) throws(Rejection) -> UInt64 {
-    guard room.packets > 0 else { throw .limitExceeded }
+    guard room.packets > 0,
+      journeys.counts[item.account, default: 0] < BackboneLimits.underWayPerAccount
+    else { throw .limitExceeded }
     let sequence = send(content)
     debited[item.asset] += Int128(item.amount)
-    underWay.append(UnderWay(sequence: sequence, item: item))
+    journeys.append(UnderWay(sequence: sequence, item: item))
     return sequence
   }
 
@@ -162,6 +165,34 @@ package struct UnderWay: Hashable, Sendable {
 
   package let sequence: UInt64
   package let item: Item
+}
+
+/// What is under way, by sequence, ascending, and how much of it is each account's.
+struct UnderWayTable: Hashable, Sendable {
+  private(set) var entries: [UnderWay] = []
+  /// By account; none that has nothing under way.
+  private(set) var counts: [AccountID: Int] = [:]
+
+  mutating func append(_ entry: UnderWay) {
+    entries.append(entry)
+    counts[entry.item.account, default: 0] += 1
+  }
+
+  mutating func remove(at place: Int) -> UnderWay {
+    let removed = entries.remove(at: place)
+    forget(removed)
+    return removed
+  }
+
+  mutating func removeFirst(_ count: Int) {
+    for entry in entries.prefix(count) { forget(entry) }
+    entries.removeFirst(count)
+  }
+
+  private mutating func forget(_ entry: UnderWay) {
+    let left = counts[entry.item.account, default: 0] - 1
+    counts[entry.item.account] = left > 0 ? left : nil
+  }
 }
 
 /// A bid that waits.

@@ -151,7 +151,8 @@ package struct EpochChange: Hashable, Sendable {
   /// This value in canonical bytes. It never changes, so it is made once.
   package let chunk: StateChunk
 
-  init(
+  /// Nothing in it is verified.
+  package init(
     epoch: UInt64, sealedAt: UInt64, validators: [PublicKey], acceptances: [Acceptance]
   ) {
     self.epoch = epoch

@@ -15,6 +15,8 @@ package enum EntryContent: Hashable, Sendable {
   case command(Command)
   /// Packets of another chain, with their proof; checked in execution.
   case delivery(PacketDelivery)
+  /// Two histories of a grid, with their proofs; checked in execution.
+  case report(HistoryReport)
 
   /// First byte of the entry in a block's body.
   package var kind: EntryKind {
@@ -22,6 +24,7 @@ package enum EntryContent: Hashable, Sendable {
     case .reading: .reading
     case .command: .command
     case .delivery: .delivery
+    case .report: .report
     }
   }
 }
@@ -30,6 +33,7 @@ package enum EntryKind: UInt8, CaseIterable, Sendable {
   case reading = 1
   case command = 2
   case delivery = 3
+  case report = 4
 
   /// Bytes of the largest payload.
   package var limit: Int {
@@ -37,6 +41,7 @@ package enum EntryKind: UInt8, CaseIterable, Sendable {
     case .reading: Limits.readingBytes
     case .command: Limits.commandBytes
     case .delivery: Limits.deliveryBytes
+    case .report: Limits.reportBytes
     }
   }
 }
@@ -48,7 +53,9 @@ package struct EntryKinds: OptionSet, Hashable, Sendable {
   package init(rawValue: UInt8) { self.rawValue = rawValue }
 
   package static let microgrid: EntryKinds = [.of(.reading), .of(.command), .of(.delivery)]
-  package static let backbone: EntryKinds = [.of(.command), .of(.delivery)]
+  package static let backbone: EntryKinds = [
+    .of(.command), .of(.delivery), .of(.report),
+  ]
 
   private static func of(_ kind: EntryKind) -> EntryKinds {
     EntryKinds(rawValue: 1 << kind.rawValue)

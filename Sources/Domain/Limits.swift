@@ -28,6 +28,8 @@ package enum Limits {
   package static let commandBytes = 16 << 10
   /// The payload of a delivery of packets with their proofs.
   package static let deliveryBytes = 192 << 10
+  /// The payload of a report that a grid has two histories.
+  package static let reportBytes = 192 << 10
   /// The payload of a command that accepts validators, which the state keeps.
   package static let acceptanceBytes = 256
   /// One message on a stream: readings in a batch at their largest, and framing.

@@ -178,16 +178,20 @@ package struct Holding: Hashable, Sendable {
   /// The part of B_max that an open coupling round takes: what may come back to the account, or
   /// be bought for it.
   package var reserved: Energy
+  /// Energy of its orders that waits in escrow for a coupling round: it is stored, and pays the
+  /// commission, as `energy` does, of which it is no part.
+  package var inEscrow: Energy
 
   package init(
     account: AccountIndex, energy: Energy, tsl: StorageTokens, netExport: Energy,
-    reserved: Energy = .zero
+    reserved: Energy = .zero, inEscrow: Energy = .zero
   ) {
     self.account = account
     self.energy = energy
     self.tsl = tsl
     self.netExport = netExport
     self.reserved = reserved
+    self.inEscrow = inEscrow
   }
 }
 
@@ -203,14 +207,14 @@ package struct AccountEnergy: Hashable, Sendable {
 
 /// Ledger's answer to (1): minted, burned, and what was missing.
 package struct PostedClose: Sendable {
-  /// Every account that holds WATT, ascending.
+  /// Every account that holds WATT, or has some in escrow, ascending.
   package var holdings: [Holding] = []
   /// Consumption beyond the WATT held, ascending by account; amounts above zero.
   package var shortfalls: [AccountEnergy] = []
   /// WATT balances that changed.
   package var energy: [EnergyBalance] = []
   /// Energy of orders that waits in escrow for a coupling round, all accounts together: it takes
-  /// room in the community's storage and is assessed for nothing.
+  /// room in the community's storage.
   package var inEscrow: Energy = .zero
 
   package init() {}

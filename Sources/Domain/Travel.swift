@@ -6,10 +6,18 @@ package struct LaneRoom: Hashable, Sendable {
   package var next: UInt64
   /// How many more fit, 0 or more.
   package var packets: Int
+  /// How many each account has under way; those that have none are left out.
+  package var underWay: [AccountID: Int]
+  /// How many one account may have.
+  package var perAccount: Int
 
-  package init(next: UInt64, packets: Int) {
+  package init(
+    next: UInt64, packets: Int, underWay: [AccountID: Int] = [:], perAccount: Int = .max
+  ) {
     self.next = next
     self.packets = packets
+    self.underWay = underWay
+    self.perAccount = perAccount
   }
 }
 

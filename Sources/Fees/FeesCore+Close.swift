@@ -2,8 +2,8 @@ import Domain
 
 extension FeesCore {
   /// Part (2) of a close: overflow, commission and its shares. `holdings` are ascending by
-  /// account; what is assessed, and in which order, is told at `CloseWork`. `inEscrow` waits for a
-  /// coupling round: it is assessed for nothing, but it takes room in the community's storage.
+  /// account; what is assessed, and in which order, is told at `CloseWork`. `inEscrow`, what
+  /// all of them have in escrow for a coupling round, takes room in the community's storage.
   ///
   /// Throws when the interval is not the next one, or the holdings or the results break a rule.
   package mutating func assess(
@@ -97,7 +97,8 @@ struct CloseWork {
     var last: AccountIndex?
     for holding in holdings {
       guard holding.energy.raw >= 0, holding.tsl.raw >= 0,
-        (0...max(0, self.maximumHeld)).contains(holding.reserved.raw)
+        (0...max(0, self.maximumHeld)).contains(holding.reserved.raw),
+        (0...holding.reserved.raw).contains(holding.inEscrow.raw)
       else {
         throw InvariantViolation("a holding below zero: \(holding)")
       }
@@ -135,8 +136,10 @@ struct CloseWork {
     return sum
   }
 
-  /// The commission on what is kept, rounded up for its payer. Who has too few TSL keeps, and
-  /// pays for, the most energy that they are enough for. The system's accounts pay nothing.
+  /// The commission on what is kept and on what waits in escrow, rounded up for its payer. Who has
+  /// too few TSL keeps, and pays for, the most energy that they are enough for. What is in escrow
+  /// is promised to the round, and never overflow: it is paid for first, as far as the tokens go.
+  /// The system's accounts pay nothing.
   mutating func commission() throws(InvariantViolation) -> [Commission] {
     var commissions: [Commission] = []
     guard rate > 0 else { return commissions }
@@ -144,13 +147,14 @@ struct CloseWork {
     let systemAccounts = SystemAccount.allCases.count
     var sum: Int128 = 0
     for place in kept.indices
-    where kept[place] > 0 && holdings[place].account.int >= systemAccounts {
-      let tokens = holdings[place].tsl.raw
-      var due = ceilingPerKilowattHour(kept[place])
+    where holdings[place].account.int >= systemAccounts {
+      let (tokens, inEscrow) = (holdings[place].tsl.raw, holdings[place].inEscrow.raw)
+      var due = ceilingPerKilowattHour(kept[place] + inEscrow)
       if due > Int128(tokens) {
-        // ⌈rate × e ÷ 10^6⌉ ≤ tokens exactly when e ≤ tokens × 10^6 ÷ rate; below `kept`.
-        kept[place] = Int64(Int128(tokens) * 1_000_000 / Int128(rate))
-        due = ceilingPerKilowattHour(kept[place])
+        // ⌈rate × e ÷ 10^6⌉ ≤ tokens exactly when e ≤ tokens × 10^6 ÷ rate; below what is stored.
+        let affordable = Int64(Int128(tokens) * 1_000_000 / Int128(rate))
+        kept[place] = max(0, affordable - inEscrow)
+        due = min(ceilingPerKilowattHour(kept[place] + inEscrow), Int128(tokens))
       }
       guard due > 0 else { continue }
       sum += due

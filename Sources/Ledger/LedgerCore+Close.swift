@@ -49,12 +49,15 @@ extension LedgerCore {
       index, .metered, reference: closeReference, watt: metered.minted - metered.burned)
   }
 
-  /// Every account with WATT, ascending, beside its net export of the interval.
+  /// Every account with WATT, or with some in escrow, ascending, beside its net export of the
+  /// interval.
   private func holdings(after close: MeterClose) -> [Holding] {
     var holdings: [Holding] = []
     var place = 0
-    for position in accounts.indices where accounts[position].watt.raw > 0 {
+    for position in accounts.indices {
       let index = AccountIndex(position)
+      let inEscrow = escrow?[index].orders ?? .zero
+      guard accounts[position].watt.raw > 0 || inEscrow.raw > 0 else { continue }
       while place < close.accounts.count, close.accounts[place].account < index { place += 1 }
       var netExport = Energy.zero
       if place < close.accounts.count, close.accounts[place].account == index {
@@ -63,7 +66,8 @@ extension LedgerCore {
       holdings.append(
         Holding(
           account: index, energy: accounts[position].watt, tsl: accounts[position].tsl,
-          netExport: netExport, reserved: escrow?.reserved(by: index) ?? .zero))
+          netExport: netExport, reserved: escrow?.reserved(by: index) ?? .zero,
+          inEscrow: inEscrow))
     }
     return holdings
   }

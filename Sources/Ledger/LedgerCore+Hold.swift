@@ -22,10 +22,11 @@ extension LedgerCore {
     _ commands: [(entry: Int, command: Command)], time: Timestamp, room: LaneRoom? = nil
   ) -> HoldOutcome {
     var outcome = HoldOutcome()
+    var room = room
     for (entry, command) in commands {
       do throws(Rejection) {
         let admitted = try admit(command, entry: entry, time: time)
-        if try apply(command.body, admitted, room, &outcome) {
+        if try apply(command.body, admitted, &room, &outcome) {
           outcome.receipts.append(PlacedReceipt(entry, .applied))
         }
       } catch {
@@ -68,7 +69,7 @@ extension LedgerCore {
 
   /// True when the ledger has done it all; false when another stage decides.
   private mutating func apply(
-    _ body: CommandBody, _ by: Admitted, _ room: LaneRoom?, _ outcome: inout HoldOutcome
+    _ body: CommandBody, _ by: Admitted, _ room: inout LaneRoom?, _ outcome: inout HoldOutcome
   ) throws(Rejection) -> Bool {
     let entry = by.entry
     switch body {
@@ -86,7 +87,7 @@ extension LedgerCore {
       return true
     case .backbone: throw .malformed
     case .redeem, .transferAbroad:
-      try depart(body, by, room, &outcome)
+      try depart(body, by, &room, &outcome)
     case .place(let request):
       let held = try holdWhole(request, of: by.signer)
       outcome.book.append(.place(entry: entry, account: by.signer, request, held: held))

@@ -4,21 +4,27 @@ extension LedgerCore {
   // MARK: What leaves
 
   /// Debits what a command sends to another chain, and hands it on for the lane. On a grid of its
-  /// own there is no such object; nothing is debited that this block cannot send any more.
+  /// own there is no such object; nothing is debited that this block cannot send any more, or that
+  /// would be more than one account may have under way.
   mutating func depart(
-    _ body: CommandBody, _ by: Admitted, _ room: LaneRoom?, _ outcome: inout HoldOutcome
+    _ body: CommandBody, _ by: Admitted, _ room: inout LaneRoom?, _ outcome: inout HoldOutcome
   ) throws(Rejection) {
     guard terms.hasBackbone, let cargo = body.cargo(from: accounts[by.signer.int].id) else {
       throw .unknownObject
     }
-    guard let room, outcome.departures.count < room.packets else { throw .limitExceeded }
+    let sender = accounts[by.signer.int].id
+    // The room is not taken out of its place, where it can be changed without a copy.
+    guard let next = room?.next, outcome.departures.count < room?.packets ?? 0,
+      room?.underWay[sender] ?? 0 < room?.perAccount ?? 0
+    else { throw .limitExceeded }
     let asset = cargo.asset
     guard accounts[by.signer.int].free(asset) >= cargo.amount else { throw .insufficientFunds }
     do throws(InvariantViolation) {
       try travel(asset, -cargo.amount, of: by.signer)
     } catch { throw .overflow }
 
-    let sequence = room.next + UInt64(outcome.departures.count)
+    let sequence = next + UInt64(outcome.departures.count)
+    room?.underWay[sender, default: 0] += 1
     var line = HistoryLine(by.signer, cargo.kind, reference: sequence, entry: by.place)
     line.add(-cargo.amount, of: asset)
     history.append(line)

@@ -15,6 +15,8 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   package let publisher: Publisher
   package let verifier: Verifier
   package let network: PeerNetwork?
+  /// The chain's packets for others.
+  let packets: PacketSource
   private let consensus: ConsensusActor<Publisher>
   private let inbox: Inbox
   private let alarm: Alarm
@@ -46,6 +48,8 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     reader = StoreReader(store)
     alarm = Alarm(clock: clock, inbox: inbox)
     let floor = recovered.consensus.floor.view
+    let packets = PacketSource(chain: chain, store: store, registry: registry)
+    self.packets = packets
     network = try configuration.peers.map { peers throws(NodeFailure) in
       try PeerNetwork(
         peers, chain: genesis.chainID,
@@ -57,7 +61,10 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
         receive: { delivery in
           await inbox.deliver(
             ReplicaInput(delivery), from: delivery.from, bytes: delivery.weight)
-        }, select: select, services: [SnapshotService(onPeerPort: store)])
+        }, select: select,
+        services: [
+          SnapshotService(onPeerPort: store), LaneService(packets) { try $0.peerKey() },
+        ])
     }
     consensus = ConsensusActor(
       replica: Replica(
@@ -164,12 +171,15 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     return try await complete(&batch)
   }
 
-  /// Submits a delivery of packets, and gives what became of it in its block.
-  func submit(delivery signed: SignedBytes) async throws(NodeFailure) -> EntryResult {
+  /// Submits what proves itself, a delivery of packets or a report, and gives what became of it in
+  /// its block.
+  func submit(
+    proof kind: EntryKind, _ signed: SignedBytes
+  ) async throws(NodeFailure) -> EntryResult {
     var batch = SubmissionBatch(count: 1)
     do throws(Rejection) {
-      let delivery = try verifier.parse(delivery: signed)
-      batch.consider(0, .delivery(delivery), signed, refusal: nil)
+      let entry = try verifier.parse(kind: kind, signed)
+      batch.consider(0, entry.content, signed, refusal: nil)
     } catch { batch.refuse(0, error) }
     return try await complete(&batch)[0]
   }

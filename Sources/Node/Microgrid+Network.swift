@@ -19,6 +19,7 @@ extension Microgrid {
       case .command(let command):
         command.expires >= time && view.refusal(of: command) == nil
       case .delivery(let delivery): view.refusal(of: delivery) == nil
+      case .report: false
       }
     }
   }

@@ -56,6 +56,11 @@ package struct Verifier: Sendable {
         signed: signed)
     case .delivery:
       return VerifiedEntry(verified: .delivery(try parse(delivery: signed)), signed: signed)
+    case .report:
+      // As a delivery: it proves itself, and the place of a signature is empty.
+      guard signed.signature == .zero else { throw .malformed }
+      return VerifiedEntry(
+        verified: .report(try HistoryReport(decoding: signed.payload)), signed: signed)
     }
   }
 
@@ -74,7 +79,7 @@ package struct Verifier: Sendable {
       reading.meter.verifies(signed.signature, of: signed.payload, for: .reading)
     case .command(let command):
       command.signer.verifies(signed.signature, of: signed.payload, for: .command)
-    case .delivery: true
+    case .delivery, .report: true
     }
   }
 

@@ -23,6 +23,7 @@ package protocol ChainStorage: Sendable {
   func headers(from: UInt64, limit: Int) throws(StorageFailure) -> [StoredHeader]
   func attesting(height: UInt64) throws(StorageFailure) -> StoredHeader?
   func finalization(atOrAbove height: UInt64, limit: Int) throws(StorageFailure) -> StoredHeader?
+  func packetsFrom() throws(StorageFailure) -> UInt64
   func packet(to destination: ChainID, sequence: UInt64) throws(StorageFailure) -> StoredPacket?
   func packets(above height: UInt64, through last: UInt64) throws(StorageFailure) -> [StoredPacket]
 }

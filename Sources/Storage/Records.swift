@@ -234,6 +234,19 @@ package struct StoredPacket: Hashable, Sendable {
   }
 }
 
+/// The packets that a state has in it, since no header has attested them: those of the blocks from
+/// `from` on.
+package struct StoredOutbox: Hashable, Sendable {
+  package var from: UInt64
+  /// In the order in which they were sent.
+  package var packets: [StoredPacket]
+
+  package init(from: UInt64, packets: [StoredPacket]) {
+    self.from = from
+    self.packets = packets
+  }
+}
+
 /// The state at a height, cut into chunks that are stored once, however many snapshots share them.
 package struct StoredSnapshot: Hashable, Sendable {
   /// The last block that the state includes; 0 for the genesis.

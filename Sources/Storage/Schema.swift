@@ -8,7 +8,7 @@ import GRDB
 enum Schema {
   /// "tie1", in the header of the file.
   static let applicationID: Int64 = 0x7469_6531
-  static let version: Int64 = 3
+  static let version: Int64 = 4
 
   static let trades = RecordLog(table: "trades", recordSize: TradeRecord.size)
   static let history = RecordLog(table: "history", recordSize: LinkedLine.size)
@@ -22,7 +22,9 @@ enum Schema {
       -- The numbers through which the tables of heads are complete.
       head_lines INTEGER NOT NULL, head_corrections INTEGER NOT NULL,
       -- 1 while headers of a snapshot come in, and the snapshot is not there yet.
-      installing INTEGER NOT NULL) STRICT;
+      installing INTEGER NOT NULL,
+      -- The lowest height from which on the packets of all blocks are here.
+      packets_from INTEGER NOT NULL) STRICT;
     CREATE TABLE journal (
       id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, view INTEGER NOT NULL,
       kind INTEGER NOT NULL, digest BLOB NOT NULL, record BLOB NOT NULL) STRICT;
@@ -94,7 +96,7 @@ enum Schema {
       try db.execute(sql: tables)
       try db.execute(sql: intervals)
       for log in [trades, history, corrections] { try db.execute(sql: log.definition) }
-      try db.run("INSERT INTO chain VALUES (1, ?, 0, 0, 0, 0)", [chain.column])
+      try db.run("INSERT INTO chain VALUES (1, ?, 0, 0, 0, 0, 1)", [chain.column])
       try db.execute(sql: "PRAGMA application_id = \(applicationID)")
       try db.execute(sql: "PRAGMA user_version = \(version)")
       return .commit

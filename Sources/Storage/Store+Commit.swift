@@ -65,18 +65,22 @@ extension Store {
 
   private func appendSettlement(of block: ExecutedBlock, to db: Database) throws {
     for packet in block.packets {
-      try db.run(
-        "INSERT INTO packets (height, destination, sequence, packet) VALUES (?, ?, ?, ?)",
-        [
-          block.height.column, packet.destination.column, packet.sequence.column,
-          Data(packet.encoded),
-        ])
+      try Self.insert(StoredPacket(height: block.height, packet: packet), to: db)
     }
     for round in block.rounds {
       try db.run(
         "INSERT INTO rounds (round, height, record) VALUES (?, ?, ?)",
         [round.round.index, block.height.column, Data(round.encoded)])
     }
+  }
+
+  static func insert(_ sent: StoredPacket, to db: Database) throws {
+    try db.run(
+      "INSERT INTO packets (height, destination, sequence, packet) VALUES (?, ?, ?, ?)",
+      [
+        sent.height.column, sent.packet.destination.column, sent.packet.sequence.column,
+        Data(sent.packet.encoded),
+      ])
   }
 
   private func appendHeader(of block: ExecutedBlock, to db: Database, _ tails: Tails) throws {

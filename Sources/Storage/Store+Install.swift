@@ -119,10 +119,11 @@ extension Store {
   }
 
   /// Stores the state after the last header and makes the store valid: as one that had all blocks
-  /// and pruned them. `attested` is what a header attests of the last block, `totals` are the
-  /// chain's up to it.
+  /// and pruned them, but for packets: of these it has those of the state. `attested` is what a
+  /// header attests of the last block, `totals` are the chain's up to it, `outbox` is what the
+  /// state has of packets.
   package func finishInstall(
-    _ snapshot: StoredSnapshot, attested: BlockRoots, totals: ChainTotals
+    _ snapshot: StoredSnapshot, attested: BlockRoots, totals: ChainTotals, outbox: StoredOutbox
   ) throws(StorageFailure) {
     try write("installing a snapshot") { db, tails in
       guard let walk = tails.incoming, let last = walk.last, last.height == snapshot.height else {
@@ -144,10 +145,13 @@ extension Store {
       tails.height = snapshot.height
       tails.totals = totals
       tails.prunedBelow = snapshot.height + 1
+      tails.packetsFrom = outbox.from
+      for sent in outbox.packets { try Self.insert(sent, to: db) }
       try save(snapshot, to: db, &tails)
       try db.run("DELETE FROM journal WHERE view <= ?", [walk.lastView.column])
       try db.run(
-        "UPDATE chain SET installing = 0, pruned_below = ?", [tails.prunedBelow.column])
+        "UPDATE chain SET installing = 0, pruned_below = ?, packets_from = ?",
+        [tails.prunedBelow.column, tails.packetsFrom.column])
     }
   }
 

@@ -2,9 +2,15 @@ import Domain
 import GRDB
 
 extension Store {
-  /// The packet of that number in the lane to `destination`; nil if none was sent, or before the
-  /// snapshot that the store began with. Packets are not pruned: who was away for long asks for
-  /// old ones.
+  /// The lowest height from which on the packets of all blocks are here: 1, or, in a store that
+  /// began with a snapshot, behind the last block that its headers had attested by then. Packets
+  /// are not pruned: who was away for long asks for old ones.
+  package func packetsFrom() throws(StorageFailure) -> UInt64 {
+    published.withLock { $0.packetsFrom }
+  }
+
+  /// The packet of that number in the lane to `destination`; nil if none was sent, or by a block
+  /// below `packetsFrom`.
   package func packet(to destination: ChainID, sequence: UInt64) throws(StorageFailure)
     -> StoredPacket?
   {

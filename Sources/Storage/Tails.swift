@@ -6,6 +6,8 @@ struct Tails: Sendable {
   /// Height of the newest block; 0 when there is only the genesis.
   var height: UInt64 = 0
   var prunedBelow: UInt64 = 0
+  /// The lowest height from which on the packets of all blocks are here.
+  var packetsFrom: UInt64 = 1
   /// Of trades and history the newest number in the log.
   var totals = ChainTotals()
   /// The newest number in the log of corrections.
@@ -39,6 +41,7 @@ struct Tails: Sendable {
   private mutating func copyNumbers(from other: Tails) {
     height = other.height
     prunedBelow = other.prunedBelow
+    packetsFrom = other.packetsFrom
     totals = other.totals
     correction = other.correction
     evidence = other.evidence
@@ -49,11 +52,13 @@ struct Tails: Sendable {
 
   /// Reads the ends, and the heads as of the newest snapshot; then scans what came after it.
   init(from db: Database) throws {
-    guard let chain = try db.row("SELECT pruned_below, head_lines, head_corrections FROM chain")
-    else { throw Rejection.malformed }
+    let row = try db.row(
+      "SELECT pruned_below, head_lines, head_corrections, packets_from FROM chain")
+    guard let chain = row else { throw Rejection.malformed }
     prunedBelow = try chain.height(0)
     let lines = try chain.count(1)
     let corrections = try chain.count(2)
+    packetsFrom = try chain.height(3)
     try loadTip(from: db)
     evidence = try db.integer("SELECT count(*) FROM evidence") ?? 0
     try accounts.load(from: db)

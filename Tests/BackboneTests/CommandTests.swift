@@ -240,6 +240,27 @@ struct CommandRow: CustomTestStringConvertible, Sendable {
     #expect(bench.lastSent == .wheeling(line: 2, fee: Price(30_000)))
   }
 
+  @Test func aLineThatChangesItsFeeSaysSo() throws {
+    var bench = try Bench()
+    #expect(try bench.command(Role.operator, .putLine(line(2, 1, 2, fee: 31_000))) == nil)
+    #expect(bench.core.outbox.map(\.destination) == [gridID(1), gridID(2)])
+    #expect(bench.lastSent == .wheeling(line: 2, fee: Price(31_000)))
+    // The same fee again, and a new line, are no news; the ends never change.
+    #expect(try bench.command(Role.operator, .putLine(line(2, 1, 2, forth: 5, fee: 31_000))) == nil)
+    #expect(try bench.command(Role.operator, .putLine(line(7, 0, 3))) == nil)
+    #expect(bench.core.outbox.count == 2)
+    for ends in [(2, 1), (0, 2), (1, 3)] {
+      let moved = CommandBody.putLine(line(2, ends.0, ends.1, fee: 1))
+      #expect(try bench.command(Role.operator, moved) == .duplicate)
+    }
+    #expect(bench.core.line(2) == line(2, 1, 2, forth: 5, fee: 31_000))
+    // Both ends are told, or nothing is done.
+    let filler = bench.core.outbox[0]
+    bench.core.outbox = Array(repeating: filler, count: Limits.packetsPerBlock - 1)
+    #expect(try bench.command(Role.operator, .putLine(line(2, 1, 2, fee: 1))) == .limitExceeded)
+    #expect(bench.core.line(2)?.fee == Price(31_000))
+  }
+
   @Test func aBlockSendsNoMoreThanItMay() throws {
     var bench = try Bench()
     let filler = Packet(

@@ -142,7 +142,10 @@ import Testing
       try lane.bid(round: Interval(5), steps: long, hold: 1)
     }
     #expect(lane.sent == 0 && lane.takeOutbox().isEmpty)
-    lane.underWay = Array(repeating: entry(1, 1), count: BackboneLimits.underWay)
+    for place in 0..<BackboneLimits.underWay {
+      let item = UnderWay.Item(account: key(UInt64(place)), asset: .money, amount: 1)
+      lane.journeys.append(UnderWay(sequence: 1, item: item))
+    }
     #expect(throws: Rejection.limitExceeded) { try lane.transfer(out(1)) }
     #expect(throws: Rejection.limitExceeded) { try lane.withdraw(Money(1), from: key(8)) }
   }
@@ -198,5 +201,32 @@ import Testing
     #expect(throws: Rejection.malformed) {
       try GridLane(chunk: StateChunk(name: "other", bytes: chunk.bytes))
     }
+  }
+
+  /// No member takes every place of the grid.
+  @Test func oneAccountHasNoMoreUnderWayThanItMay() throws {
+    var lane = GridLane(grid: gridID(0), backbone: backboneID, validators: [key(400)])
+    func send(_ sender: AccountID) throws -> UInt64 {
+      try lane.transfer(
+        TransferOut(
+          grid: gridID(1), account: key(9), asset: .money, amount: 1, deadline: 9, sender: sender))
+    }
+    lane.credited.money = 1_000_000
+    for _ in 0..<BackboneLimits.underWayPerAccount { _ = try send(key(1)) }
+    #expect(throws: Rejection.limitExceeded) { _ = try send(key(1)) }
+    #expect(throws: Rejection.limitExceeded) { _ = try lane.withdraw(Money(1), from: key(1)) }
+    #expect(lane.room.underWay == [key(1): BackboneLimits.underWayPerAccount])
+    #expect(lane.room.perAccount == BackboneLimits.underWayPerAccount)
+    _ = try send(key(2))
+    try lane.checkInvariants()
+    // One comes back, and its place with it; a restart counts the same.
+    let void = Packet(
+      source: backboneID, destination: gridID(0), sequence: 1, acknowledged: 0,
+      content: .void(sequence: 7, .deadlinePassed))
+    _ = lane.receive(void)
+    _ = lane.takeOutbox()
+    #expect(try GridLane(chunk: lane.chunk).room.underWay == lane.room.underWay)
+    _ = try send(key(1))
+    #expect(throws: Rejection.limitExceeded) { _ = try send(key(1)) }
   }
 }

@@ -141,6 +141,62 @@ private typealias Flow = RoundOutcome.Flow
 
   // MARK: When a round closes
 
+  /// Interval 1000 ends at second 900 and is closed at 960.
+  @Test func noRoundClosesBeforeItsIntervalDoes() throws {
+    var bench = try Bench()
+    try bench.block(at: 899)
+    #expect(try bench.bid(0, round) == .refused(.roundInFuture))
+    // Clocks of two chains may differ by as long as a close comes after the end.
+    try bench.block(at: 900)
+    for grid in [1, 2, 3] { #expect(try bench.bid(grid, round) == .done) }
+    #expect(bench.core.dueRound == nil)
+    #expect(bench.core.nextDeadline == Timestamp(seconds: origin + 960))
+    try bench.block(at: 959)
+    #expect(bench.core.dueRound == nil)
+    try bench.block(at: 960)
+    #expect(bench.core.dueRound == Interval(round))
+  }
+
+  /// A grid that bids as early as it may, every time, and one that was late once: it loses that
+  /// round and no other.
+  @Test func whoBidsEarlyShutsNobodyOut() throws {
+    var bench = try Bench()
+    for grid in [2, 3] {
+      try bench.core.report(grid: gridID(grid), height: 1, digest(1), digest(2))
+    }
+    try bench.block(at: 900)
+    #expect(try bench.bid(0, round) == .done)
+    try bench.block(at: 1020)
+    try close(&bench)
+    #expect(bench.grid(1).hasMissed)
+    #expect(try bench.bid(1, round) == .refused(.tooLate))
+    for next in 1...3 as ClosedRange<Int64> {
+      try bench.block(at: 900 + 900 * next)
+      #expect(try bench.bid(0, round + next) == .done)
+      try bench.block(at: 960 + 900 * next)
+      #expect(bench.core.dueRound == nil)
+      try bench.block(at: 970 + 900 * next)
+      #expect(try bench.bid(1, round + next) == .done)
+      try close(&bench)
+    }
+  }
+
+  @Test func aFrozenGridsBidHasALastResult() throws {
+    var bench = try opened()
+    let reserve = bench.grid(1).reserve
+    try bench.core.report(grid: gridID(1), height: 5, digest(1), digest(2))
+    #expect(bench.core.outbox.map(\.destination) == [gridID(1)])
+    #expect(
+      bench.lastSent == .result(round: Interval(round), .notIncluded(.frozenSource)))
+    #expect(bench.core.bids(of: Interval(round)).map(\.grid) == [gridID(0)])
+    #expect(bench.grid(1).openRound == nil && bench.grid(1).cover == .zero)
+    #expect(bench.grid(1).reserve == reserve)
+    try bench.core.checkInvariants()
+    // One without a bid has nothing that could end.
+    try bench.core.report(grid: gridID(2), height: 5, digest(1), digest(2))
+    #expect(bench.core.outbox.count == 1)
+  }
+
   @Test func waitsForAllThatAreUpOrItsTime() throws {
     var bench = try Bench()
     try bench.block(at: 961)
@@ -183,8 +239,9 @@ private typealias Flow = RoundOutcome.Flow
     #expect(closed.forth == 0 && closed.back == 0)
     let open = bench.core.capacities(of: line(3, 2, 3))
     #expect(open.forth == 4000 && open.back == 4000)
+    // Its own result says that it has no part; the round's goes to the other.
     try close(&bench)
-    #expect(bench.core.outbox.map(\.destination) == [gridID(0)])
+    #expect(bench.core.outbox.map(\.destination) == [gridID(1), gridID(0)])
   }
 
   /// Closes the due round without a trade.

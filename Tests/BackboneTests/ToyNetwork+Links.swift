@@ -150,7 +150,9 @@ extension ToyNetwork {
       guard case .transferOut(let transfer) = try? sent.packet.content(),
         transfer.deadline < core.height
       else { continue }
-      grids[grid].lane.underWay.removeAll { $0 == entry }
+      if let place = grids[grid].lane.underWay.firstIndex(of: entry) {
+        _ = grids[grid].lane.journeys.remove(at: place)
+      }
       grids[grid].lane.debited[entry.item.asset] -= Int128(entry.item.amount)
       grids[grid].free[entry.item.asset] += entry.item.amount
       refunded(entry, grid)

@@ -238,12 +238,13 @@ private enum Decoding: CaseIterable, Sendable {
     #expect(try BlockBody.split(entry(1, payload: Limits.readingBytes)).count == 1)
     #expect(try BlockBody.split(entry(2, payload: Limits.commandBytes)).count == 1)
     #expect(try BlockBody.split(entry(3, payload: Limits.deliveryBytes)).count == 1)
+    #expect(try BlockBody.split(entry(4, payload: Limits.reportBytes)).count == 1)
     var many: [UInt8] = []
     for _ in 0..<Limits.blockEntries { many += entry(1, payload: 0) }
     #expect(try BlockBody.split(many).count == Limits.blockEntries)
     for bad in [
       entry(1, payload: Limits.readingBytes + 1), entry(2, payload: Limits.commandBytes + 1),
-      entry(0, payload: 1), entry(4, payload: 1),
+      entry(0, payload: 1), entry(5, payload: 1), entry(4, payload: Limits.reportBytes + 1),
       entry(3, payload: Limits.deliveryBytes + 1), many + entry(1, payload: 0),
       Array(repeating: 0, count: Limits.blockBytes + 1),
     ] {

@@ -111,6 +111,26 @@ import Testing
     try core.checkInvariants()
   }
 
+  /// What waits in escrow pays as what is held does, is paid for first, and is never overflow.
+  @Test(
+    arguments: [
+      // Held, tokens → commission, overflow; 500 Wh are in escrow.
+      (1_000_000, 3000, 3000, 0), (1_000_000, 2999, 2999, 500), (1_000_000, 2000, 2000, 500_000),
+      (1_000_000, 900, 900, 1_000_000), (1_000_000, 0, 0, 1_000_000), (0, 5000, 1000, 0),
+      (0, 999, 999, 0), (1, 1000, 1000, 1),
+    ] as [(Int64, Int64, Int64, Int64)])
+  func escrowPaysTheCommission(_ row: (Int64, Int64, Int64, Int64)) throws {
+    var core = core()
+    var holding = holding(5, row.0, tsl: row.1)
+    holding.inEscrow = Energy(500_000)
+    holding.reserved = Energy(600_000)
+    let assessment = try core.assess(
+      close: first, holdings: [holding], inEscrow: Energy(500_000))
+    #expect(assessment.commissions == commissions(row.2 > 0 ? [(5, row.2)] : []))
+    #expect(assessment.overflows == energies(row.3 > 0 ? [(5, row.3)] : []))
+    try core.checkInvariants()
+  }
+
   /// A product beyond 64 bits whose last six digits are 000001: one micro-token more.
   @Test func commissionOfAVeryLargeHolding() throws {
     var parameters = Parameters()

@@ -111,7 +111,7 @@ struct RoundTests {
     try ledger.checkInvariants()
   }
 
-  @Test("It is not sold or bought beside the round, nor burned by consumption, nor assessed")
+  @Test("It is not sold or bought beside the round, nor burned by consumption, but it is assessed")
   func otherUse() throws {
     var ledger = try open()
     for wattHours in [1201, 1001] as [Int64] {
@@ -131,7 +131,11 @@ struct RoundTests {
     close.accounts = [World.metered(ledger.index(1), imported: 2_000_000)]
     let posted = try ledger.post(close)
     #expect(posted.shortfalls == [AccountEnergy(ledger.index(1), Energy(800_000))])
-    #expect(posted.holdings.isEmpty && posted.inEscrow.raw == 800_000)
+    // Its holder has nothing else, and is assessed for this: stored energy pays the commission.
+    #expect(posted.inEscrow.raw == 800_000)
+    let holding = try #require(posted.holdings.first)
+    #expect(posted.holdings.count == 1 && holding.account == ledger.index(1))
+    #expect(holding.energy == .zero && holding.inEscrow.raw == 800_000)
     #expect(ledger.supply(of: .watt) == 1_300_000)
   }
 

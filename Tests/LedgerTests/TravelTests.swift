@@ -103,6 +103,22 @@ struct TravelTests {
     #expect(ledger.account(1).money.raw == 999)
   }
 
+  @Test("One account has no more under way than it may, what left in this block included")
+  func roomOfOneAccount() throws {
+    var ledger = try ledger()
+    let bodies = [World.abroad(.money, 1), .redeem(amount: Money(1)), World.abroad(.money, 1)]
+    var room = LaneRoom(next: 5, packets: 9, underWay: [World.key(1): 3], perAccount: 5)
+    let outcome = run(&ledger, bodies, room: room)
+    #expect(
+      outcome.receipts.map(\.receipt) == [
+        Receipt(packet: 5), Receipt(packet: 6), .rejected(.limitExceeded),
+      ])
+    // What others have under way takes nothing from it.
+    room.underWay = [World.key(2): 5, World.key(1): 4]
+    let next = run(&ledger, [World.abroad(.money, 1)], from: 9, room: room)
+    #expect(next.receipts.map(\.receipt) == [Receipt(packet: 5)])
+  }
+
   @Test("Without a backbone nothing travels; with one, no money is issued but by the backbone")
   func roles() throws {
     let own = World.genesis()

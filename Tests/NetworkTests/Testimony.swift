@@ -40,7 +40,7 @@ struct Testimony: Sendable {
           let name = ReadingName(
             meter: meter, interval: reading.interval.index, version: reading.version)
           readings[name, default: []].append(position)
-        case .delivery: continue
+        case .delivery, .report: continue
         }
       }
     }

@@ -205,13 +205,18 @@ import Testing
   }
 
   @Test mutating func nothingIsDebitedBeyondWhatMayBeUnderWay() async throws {
-    let limit = BackboneLimits.underWay
-    try backbone.block(at: 3, [], [.issue(a.id, to: one, amount: Money(100_000))])
+    let (limit, own) = (BackboneLimits.underWay, BackboneLimits.underWayPerAccount)
+    let senders = (0..<limit / own).map { LaneGrid.key(UInt64(500 + $0)) }
+    try backbone.block(
+      at: 3, [], ([one] + senders).map { .issue(a.id, to: $0, amount: Money(100_000)) })
     _ = try await a.receive(backbone.waiting(for: a))
     for block in 1...limit / Limits.packetsPerBlock {
-      let full = try await a.block(
-        at: 3 + Int64(block),
-        (0...Limits.packetsPerBlock).map { _ in a.command(abroad(b.id, 1), by: one) })
+      let first = (block - 1) * Limits.packetsPerBlock
+      var entries = (0..<Limits.packetsPerBlock).map { place in
+        a.command(abroad(b.id, 1), by: senders[(first + place) / own])
+      }
+      entries.append(a.command(abroad(b.id, 1), by: one))
+      let full = try await a.block(at: 3 + Int64(block), entries)
       #expect(full.packets.count == Limits.packetsPerBlock)
       #expect(full.receipts.dropLast().last?.packet == UInt64(block * Limits.packetsPerBlock))
       #expect(full.receipts.last == .rejected(.limitExceeded))
@@ -225,6 +230,26 @@ import Testing
     // A checkpoint goes all the same.
     let close = try await a.block(at: 960)
     #expect(close.packets.map(\.kind) == [PacketKind.bid, .checkpoint].map(\.rawValue))
+  }
+
+  /// One member takes no more than a part of the places, and the next has room.
+  @Test mutating func oneMemberLeavesRoomForOthers() async throws {
+    let own = BackboneLimits.underWayPerAccount
+    try backbone.block(
+      at: 3, [], [one, two].map { .issue(a.id, to: $0, amount: Money(100_000)) })
+    _ = try await a.receive(backbone.waiting(for: a))
+    let before = try #require(a.account(one)).money
+    let full = try await a.block(
+      at: 4, (0...own).map { _ in a.command(abroad(b.id, 1), by: one) })
+    #expect(full.packets.count == own)
+    #expect(full.receipts.last == .rejected(.limitExceeded))
+    let next = try await a.block(
+      at: 5,
+      [
+        a.command(.redeem(amount: Money(1)), by: one), a.command(abroad(b.id, 1), by: two),
+      ])
+    #expect(next.receipts.map(\.rejection) == [.limitExceeded, nil])
+    #expect(a.account(one)?.money == before - Money(Int64(own)))
   }
 
   @Test mutating func severalClosesInABlockAreOneCheckpoint() async throws {

@@ -53,7 +53,7 @@ package struct ChainRecord {
             let command = try WireCommand.parse(signed.payload)
             if officials.contains(command.signer) { continue }
             add(command, members, receipt, position)
-          case .delivery: continue
+          case .delivery, .report: continue
           case .reading: add(try WireReading.parse(signed.payload), meters, receipt, position)
           }
         }

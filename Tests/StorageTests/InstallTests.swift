@@ -34,7 +34,12 @@ import Testing
     let last = sample.blocks[height - 1]
     try store.finishInstall(
       snapshot(of: last), attested: last.roots,
-      totals: totals(sample.blocks[..<height]))
+      totals: totals(sample.blocks[..<height]), outbox: outbox(behind: height))
+  }
+
+  /// Of a state in which no packet waits.
+  private func outbox(behind height: Int) -> StoredOutbox {
+    StoredOutbox(from: UInt64(height) + 1, packets: [])
   }
 
   private func sample(_ seed: UInt64, blocks: Int) -> SampleChain {
@@ -238,13 +243,15 @@ import Testing
     }
     #expect(throws: StorageFailure.other("a snapshot of height 12 behind headers up to 0")) {
       try store.finishInstall(
-        snapshot(of: sample.blocks[11]), attested: .unknown, totals: ChainTotals())
+        snapshot(of: sample.blocks[11]), attested: .unknown, totals: ChainTotals(),
+        outbox: outbox(behind: 12))
     }
     #expect(throws: StorageFailure.self) { try store.commit(CommitBatch(journalFloor: 4)) }
     try store.install(headers)
     let last = sample.blocks[11]
     try store.finishInstall(
-      snapshot(of: last), attested: last.roots, totals: totals(sample.blocks))
+      snapshot(of: last), attested: last.roots, totals: totals(sample.blocks),
+      outbox: outbox(behind: 12))
     #expect(throws: StorageFailure.self) { try store.beginInstall() }
     #expect(try store.verifyChain()?.hash == last.hash)
   }

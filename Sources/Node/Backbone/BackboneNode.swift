@@ -3,12 +3,16 @@ import Consensus
 import Domain
 import Foundation
 import Storage
+import Synchronization
 
 /// This node's replica of the backbone.
 package final class BackboneNode: Sendable {
   package let genesis: BackboneGenesis
   package let view: BackboneView
-  let host: ChainHost<BackboneView>
+  package let host: ChainHost<BackboneView>
+  /// Reports that clients may have checked: each takes some milliseconds.
+  private let reports: Mutex<TokenBucket>
+  private let clock = PeerConfiguration.monotonic()
 
   /// As `Microgrid.open`; `bells` ring with every block.
   static func open(
@@ -31,6 +35,7 @@ package final class BackboneNode: Sendable {
     let view = BackboneView(
       recovered, lastRound: try Recovery.storing { try store.latestRound() }, bells: bells)
     self.view = view
+    reports = Mutex(TokenBucket(perSecond: 4, now: 0))
     let clock = ChainClock(calendar: genesis.calendar, wall: configuration.wall)
     host = try ChainHost(
       configuration, store: store, recovered: recovered, state: recovered.pipeline,
@@ -41,10 +46,26 @@ package final class BackboneNode: Sendable {
           case .command(let command):
             command.expires >= clock.now && view.refusal(of: command) == nil
           case .delivery(let delivery): view.refusal(of: delivery) == nil
+          case .report(let report): view.refusal(of: report) == nil
           case .reading: false
           }
         }
       })
+  }
+
+  /// Hands in the payload of a report that a grid has two histories, and gives what became of it in
+  /// its block, or why no block should carry it. Throws `busy` when reports come too often.
+  package func submit(report payload: [UInt8]) async throws(NodeFailure) -> EntryResult {
+    guard payload.count <= Limits.reportBytes, let report = try? HistoryReport(decoding: payload)
+    else { return .refused(.malformed) }
+    // Before the proof, which is dear.
+    if let refusal = view.known(of: report).refusal { return .refused(refusal) }
+    guard reports.withLock({ $0.admits(now: clock()) }) else {
+      throw .busy("too many reports; try again in a moment")
+    }
+    if let refusal = view.refusal(of: report) { return .refused(refusal) }
+    return try await host.submit(
+      proof: .report, SignedBytes(payload: payload, signature: .zero))
   }
 
   /// Submits signed commands, as `Microgrid.submit(commands:)`.

@@ -13,7 +13,7 @@ import Storage
 package struct BackbonePipeline: RestorableState {
   package var core: BackboneCore
   package private(set) var registry: ValidatorRegistry
-  private var outbox = OutboxWindow()
+  package private(set) var outbox = OutboxWindow()
   private var receipts = ReceiptsWindow()
   /// Digest of the state's chunks at the newest checkpoint, or at genesis.
   private var checkpoint: Digest = .zero
@@ -63,6 +63,7 @@ package struct BackbonePipeline: RestorableState {
     for (entry, item) in block.entries.enumerated() {
       switch item.content {
       case .delivery(let delivery): given[entry] = receive(delivery)
+      case .report(let report): given[entry] = receive(report)
       case .command(let command): commands.append((entry, command))
       case .reading: given[entry] = .rejected(.malformed)
       }
@@ -90,10 +91,8 @@ package struct BackbonePipeline: RestorableState {
       attestation: Attestation(
         height: header.height, stateRoot: roots.state,
         receiptsRoot: receipts.root(), outboxRoot: roots.outbox),
-      receipts: given, trades: [],
-      ledger: LedgerFinish(root: core.root(), changed: [], history: []), closes: [],
-      metered: [], records: [],
-      chunks: chunks, epochChange: epochChange, readings: 0, packets: packets, rounds: rounds)
+      receipts: given, ledger: LedgerFinish(root: core.root(), changed: [], history: []),
+      chunks: chunks, epochChange: epochChange, packets: packets, rounds: rounds)
   }
 
   private mutating func chunks() -> [StateChunk] {
@@ -105,20 +104,26 @@ package struct BackbonePipeline: RestorableState {
 
   // MARK: Packets
 
-  /// Executes the packets of a delivery that are new, if its proof holds: applied, when one was.
+  /// Executes the packets of a delivery that are new, if its proof holds: applied, when one was, or
+  /// when its header shows a second history of the grid, which nothing is executed of.
   private mutating func receive(_ delivery: PacketDelivery) -> Receipt {
     guard let grid = core.grid(delivery.source), !grid.isFrozen else {
       return .rejected(.unknownObject)
     }
+    let header = ProvenHeader(height: delivery.header.height, hash: delivery.header.hash)
+    let isConflict = core.conflicts(header, of: grid.grid)
     // Before the proof, which is dear.
-    if let refusal = delivery.refusal(received: grid.received) { return .rejected(refusal) }
+    if !isConflict, let refusal = delivery.refusal(received: grid.received) {
+      return .rejected(refusal)
+    }
     let proven: ProvenPackets
     do throws(Rejection) {
-      proven = try ProvenPackets(
-        delivery,
-        known: ProvenValidators(
-          chain: grid.grid, epoch: grid.epoch, validators: grid.validators))
+      proven = try ProvenPackets(delivery, known: ProvenValidators(grid))
     } catch { return .rejected(error) }
+    if isConflict {
+      core.witness(header, of: grid.grid)
+      return .applied
+    }
     let new = proven.packets.filter { $0.sequence > grid.received }
     // Only now: packets that are still missing may need the validators of an older epoch.
     for epoch in (grid.epoch..<proven.header.epoch).map({ $0 + 1 }) {
@@ -126,13 +131,23 @@ package struct BackbonePipeline: RestorableState {
         core.adopt(keys, epoch: epoch, of: grid.grid)
       else { return .rejected(.malformed) }
     }
-    let header = ProvenHeader(height: proven.header.height, hash: proven.hash)
     do throws(Rejection) {
       let receipts = core.receive(
         try Delivery(source: grid.grid, header: header, packets: new),
         bidCost: { Self.cost(of: $0, grid: grid.grid) })
       return receipts.contains { $0.outcome.isExecuted } ? .applied : .rejected(.limitExceeded)
     } catch { return .rejected(error) }
+  }
+
+  /// Freezes a grid of which two histories are proven.
+  private mutating func receive(_ report: HistoryReport) -> Receipt {
+    guard let grid = core.grid(report.grid) else { return .rejected(.unknownObject) }
+    guard !grid.isFrozen else { return .rejected(.duplicate) }
+    do throws(Rejection) {
+      let proven = try ProvenReport(report, known: ProvenValidators(grid))
+      try core.report(grid: grid.grid, height: proven.height, proven.first, proven.second)
+    } catch { return .rejected(error) }
+    return .applied
   }
 
   /// What the buys of a bid cost at most: each step rounded up. Nil for bytes that are no bid of
@@ -148,6 +163,13 @@ package struct BackbonePipeline: RestorableState {
       }
       return cost
     } catch { return nil }
+  }
+}
+
+extension ProvenValidators {
+  /// As the backbone knows a grid.
+  init(_ grid: GridRecord) {
+    self.init(chain: grid.grid, epoch: grid.epoch, validators: grid.validators)
   }
 }
 

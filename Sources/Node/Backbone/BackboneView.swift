@@ -49,11 +49,36 @@ package final class BackboneView: ChainPublisher {
 
   /// Why no block should carry `delivery`; nil when one may.
   func refusal(of delivery: PacketDelivery) -> Rejection? {
+    let core = self.core
     guard let grid = core.grid(delivery.source), !grid.isFrozen else { return .unknownObject }
-    return delivery.refusal(
-      received: grid.received, from: grid.grid,
-      known: ProvenValidators(
-        chain: grid.grid, epoch: grid.epoch, validators: grid.validators))
+    let header = ProvenHeader(height: delivery.header.height, hash: delivery.header.hash)
+    // A second history counts, whatever packets come with it.
+    if !core.conflicts(header, of: grid.grid),
+      let refusal = delivery.refusal(received: grid.received)
+    {
+      return refusal
+    }
+    do throws(Rejection) {
+      _ = try ProvenPackets(delivery, known: ProvenValidators(grid))
+    } catch { return error }
+    return nil
+  }
+
+  /// The grid that a report is of, if it can still be frozen; else why not: `unknownObject` for a
+  /// grid that is not registered, `duplicate` for one that is frozen already.
+  func known(of report: HistoryReport) -> (grid: GridRecord?, refusal: Rejection?) {
+    guard let grid = core.grid(report.grid) else { return (nil, .unknownObject) }
+    return grid.isFrozen ? (nil, .duplicate) : (grid, nil)
+  }
+
+  /// Why no block should carry `report`; nil when one may.
+  func refusal(of report: HistoryReport) -> Rejection? {
+    let known = known(of: report)
+    guard let grid = known.grid else { return known.refusal }
+    do throws(Rejection) {
+      _ = try ProvenReport(report, known: ProvenValidators(grid))
+    } catch { return error }
+    return nil
   }
 
   package func publish(_ item: Decided, of pipeline: BackbonePipeline) {

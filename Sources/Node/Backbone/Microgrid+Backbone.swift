@@ -56,20 +56,31 @@ extension Microgrid {
     }
     return [
       Courier(
-        source: id, destination: backbone.host.chain, reader: StoreReader(grid.store),
-        registry: { view.registry }, sent: { view.lane?.sent ?? 0 },
+        source: grid.packets, destination: backbone.host.chain,
+        peers: PacketPeers(grid.network), sent: { view.lane?.sent ?? 0 },
         end: {
-          backbone.view.core.grid(id).map { LaneEnd(received: $0.received, epoch: $0.epoch) }
+          backbone.view.core.grid(id).flatMap { record in
+            record.isFrozen
+              ? nil
+              : LaneEnd(
+                received: record.received, epoch: record.epoch, validators: record.validators)
+          }
         }, turn: turn,
         submit: { delivery throws(NodeFailure) in
-          try await backbone.host.submit(delivery: delivery)
+          try await backbone.host.submit(proof: .delivery, delivery)
         }, bell: bells[0], log: log),
       Courier(
-        source: backbone.host.chain, destination: id, reader: StoreReader(backbone.host.store),
-        registry: { backbone.view.registry },
+        source: backbone.host.packets, destination: id,
+        peers: PacketPeers(backbone.host.network),
         sent: { backbone.view.core.grid(id)?.sent ?? 0 },
-        end: { view.lane.map { LaneEnd(received: $0.received, epoch: $0.epoch) } }, turn: turn,
-        submit: { delivery throws(NodeFailure) in try await grid.submit(delivery: delivery) },
+        end: {
+          view.lane.map {
+            LaneEnd(received: $0.received, epoch: $0.epoch, validators: $0.validators)
+          }
+        }, turn: turn,
+        submit: { delivery throws(NodeFailure) in
+          try await grid.submit(proof: .delivery, delivery)
+        },
         bell: bells[1], log: log),
     ]
   }

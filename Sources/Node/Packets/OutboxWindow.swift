@@ -1,4 +1,5 @@
 import Domain
+import Storage
 
 /// The packets that headers have yet to attest: those of the newest blocks.
 ///
@@ -7,8 +8,10 @@ import Domain
 /// covers all packets behind the highest block that its own header, or one before it, attests. Of
 /// the headers that attest a packet's block or a later one, take the first, and call that block b:
 /// b's own header and those before it attest blocks below the packet's, so that b's root covers the
-/// packet. Every packet stands under a root that a header attests, whichever blocks headers pass
-/// over. One that stands under two is executed once, by its sequence.
+/// packet. So does the root of any later b behind which no header up to b's own attests the packet:
+/// of any b below the first of these headers. Every packet stands under a root that a header
+/// attests, whichever blocks headers pass over. One that stands under two is executed once, by its
+/// sequence.
 package struct OutboxWindow: Hashable, Sendable {
   private struct Sent: Hashable, Sendable {
     let height: UInt64
@@ -31,6 +34,13 @@ package struct OutboxWindow: Hashable, Sendable {
 
   /// Whether packets are here that no header has attested.
   package var isWaiting: Bool { !blocks.isEmpty }
+
+  /// All packets here with their blocks, in the order in which they were sent.
+  fileprivate var sent: [StoredPacket] {
+    blocks.flatMap { block in
+      block.packets.map { StoredPacket(height: block.height, packet: $0) }
+    }
+  }
 
   /// Takes what the block with this header has sent, and forgets what its header attests.
   package mutating func add(_ packets: [Packet], of header: BlockHeader) {
@@ -71,5 +81,18 @@ package struct OutboxWindow: Hashable, Sendable {
       blocks.append(Sent(height: height, packets: packets))
     }
     try reader.finish()
+  }
+}
+
+extension StoredOutbox {
+  /// The packets of the state after the block at `height`, of which `store` has the headers: from
+  /// these on it has all that later roots cover.
+  package init(
+    _ window: OutboxWindow, at height: UInt64, in store: some ChainStorage
+  ) throws {
+    guard let last = try store.headers(from: height, limit: 1).first else {
+      throw StorageFailure.corrupt("block \(height)")
+    }
+    self.init(from: try store.settled(before: last) + 1, packets: window.sent)
   }
 }

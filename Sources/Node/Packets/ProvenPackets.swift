@@ -18,29 +18,18 @@ package struct ProvenPackets: Sendable {
     _ delivery: PacketDelivery, known: ProvenValidators
   ) throws(Rejection) {
     header = delivery.header
-    hash = header.hash
     guard header.epoch >= known.epoch else { throw .staleVersion }
     guard header.epoch - known.epoch == UInt64(delivery.epochs.count) else {
       throw .unknownObject
     }
     let root = header.attested.outboxRoot
     guard delivery.packets.allSatisfy({ $0.verify(root: root) }) else { throw .malformed }
-    let finality = try HeaderProof(decoding: delivery.finality)
-    var validators = known
-    for bytes in delivery.epochs {
-      let change = try EpochChange(decoding: bytes)
-      guard change.epoch == validators.epoch + 1 else { throw .malformed }
-      do throws(NodeFailure) {
-        try validators.advance(
-          to: change.validators, acceptances: change.acceptances.map(\.command))
-      } catch { throw .badSignature }
-    }
-    guard
-      finality.verify(
-        hash: hash, view: header.view, header: header, validators: validators.validators,
-        chain: delivery.source)
-    else { throw .badSignature }
-    self.validators = validators
+    var changes: [EpochChange] = []
+    for bytes in delivery.epochs { changes.append(try EpochChange(decoding: bytes)) }
+    let proven = try ProvenHeaderChain(
+      header, finality: delivery.finality, changes: changes, known: known)
+    hash = proven.hash
+    validators = proven.validators
     packets = delivery.packets.map(\.packet)
   }
 }

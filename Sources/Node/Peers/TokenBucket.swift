@@ -22,6 +22,14 @@ package struct TokenBucket: Sendable {
     level = min(level + gone * rate, rate * 1_000_000) - Int64(amount) * 1_000_000
     return level >= 0 ? 0 : -level / rate + 1
   }
+
+  /// Takes one if it is there; nothing is owed for what is refused.
+  mutating func admits(now: Int64) -> Bool {
+    var next = self
+    guard next.take(1, now: now) == 0 else { return false }
+    self = next
+    return true
+  }
 }
 
 /// What one peer may send in one class of messages.

@@ -34,6 +34,8 @@ package protocol RestorableState: ChainState {
 
   /// Running numbers since genesis.
   var totals: ChainTotals { get }
+  /// Packets that no header has attested.
+  var outbox: OutboxWindow { get }
   /// What headers attest of it.
   mutating func roots() -> (state: Digest, outbox: Digest)
 }

@@ -37,27 +37,33 @@ extension DecidedBlock {
 
 /// All that executing one block came to.
 package struct Execution: Sendable {
+  // On every chain.
   package var attestation: Attestation
   /// One for each entry, in order.
   package var receipts: [Receipt]
-  package var trades: [PricedTrade]
+  /// Of the backbone its root alone.
   package var ledger: LedgerFinish
-  /// The intervals that became final, in this order: first those whose close waits for nothing.
-  package var closes: [IntervalClose]
-  /// The meters' part of every close that began, final or not.
-  package var metered: [MeterClose]
-  /// The totals of `closes`.
-  package var records: [IntervalRecord]
-  /// The state in chunks, after a block that closed an interval or changed the registry of
-  /// validators.
+  /// The state in chunks, after a block that closed an interval or a round, or changed the registry
+  /// of validators.
   package var chunks: [StateChunk]?
   /// This block seals its epoch: the registry has the next epoch's validators.
   package var epochChange: Bool
-  package var readings: Int
   /// For other chains, in the order in which they were sent; of a grid the last one is the
-  /// checkpoint of a block in which an interval became final.
+  /// checkpoint of a block in which an interval became final, or which seals its epoch.
   package var packets: [Packet] = []
-  /// Coupling rounds that the block closed: on the backbone.
+
+  // On a grid's chain alone.
+  package var trades: [PricedTrade] = []
+  /// The intervals that became final, in this order: first those whose close waits for nothing.
+  package var closes: [IntervalClose] = []
+  /// The meters' part of every close that began, final or not.
+  package var metered: [MeterClose] = []
+  /// The totals of `closes`.
+  package var records: [IntervalRecord] = []
+  package var readings = 0
+
+  // On the backbone alone.
+  /// Coupling rounds that the block closed.
   package var rounds: [RoundRecord] = []
 }
 
@@ -195,9 +201,10 @@ package struct Pipeline<
     let chunks = isCheckpoint ? try await checkpointChunks() : nil
     return Execution(
       attestation: attestation(of: block.header, accounts: finish.root), receipts: work.receipts,
-      trades: allTrades, ledger: finish, closes: closes, metered: begun.map(\.meter),
-      records: closes.map { $0.record(height: block.header.height) }, chunks: chunks,
-      epochChange: epochChange, readings: work.readings.count, packets: packets)
+      ledger: finish, chunks: chunks, epochChange: epochChange, packets: packets,
+      trades: allTrades, closes: closes, metered: begun.map(\.meter),
+      records: closes.map { $0.record(height: block.header.height) },
+      readings: work.readings.count)
   }
 
   /// What headers attest after the block.
@@ -276,6 +283,8 @@ private struct BlockWork {
       case .reading(let reading): readings.append(.reading(entry: index, reading))
       case .command(let command): commands.append((index, command))
       case .delivery(let delivery): deliveries.append((index, delivery))
+      // Of grids: for the backbone alone, and no block of this chain has one.
+      case .report: receipts[index] = .rejected(.malformed)
       }
     }
   }

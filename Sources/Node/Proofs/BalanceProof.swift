@@ -11,6 +11,8 @@ package struct BalanceProof: Sendable {
   /// The height whose state is proven.
   package let height: UInt64
   package let header: BlockHeader
+  /// What makes it final.
+  package let finality: HeaderProof
 
   /// Throws the first link that does not hold. `key`: the account that it has to be of; any, when
   /// nil. Without `trusted` the chain and the validators are those that the proof itself names.
@@ -20,6 +22,7 @@ package struct BalanceProof: Sendable {
     let final = try FinalHeader(
       proof.header, descendants: proof.descendants, finalization: proof.finalization)
     header = final.header
+    finality = final.finality
     height = final.header.attested.height
     do throws(Rejection) {
       var leaf = CanonicalReader(Array(proof.leaf))

@@ -1,3 +1,4 @@
+import Consensus
 import Domain
 import Wire
 
@@ -12,6 +13,8 @@ package struct ProofFile: Sendable {
   package let content: Content
   /// The chain, its founders, and who validated it in each epoch since.
   package let validators: ProvenValidators
+  /// How the epochs from 2 on began.
+  package let changes: [EpochChange]
 
   /// Bytes of a file: with a hundred validators, hundreds of changes of them.
   package static let maximumBytes = 8 << 20
@@ -23,6 +26,14 @@ package struct ProofFile: Sendable {
     switch content {
     case .balance(let proof): proof.header
     case .receipt(let proof): proof.header
+    }
+  }
+
+  /// What makes that header final.
+  package var finality: HeaderProof {
+    switch content {
+    case .balance(let proof): proof.finality
+    case .receipt(let proof): proof.finality
     }
   }
 
@@ -46,12 +57,15 @@ package struct ProofFile: Sendable {
       guard founders == genesis.validators else { throw .otherFounders }
     }
     var validators = ProvenValidators(chain: chain, epoch: 1, validators: founders)
+    var changes: [EpochChange] = []
     for change in file.epochs {
       do throws(NodeFailure) { try validators.advance(change) } catch {
         throw .unprovenEpoch(change.epoch, error.description)
       }
+      changes.append(EpochChange(change, validators: validators.validators))
     }
     self.validators = validators
+    self.changes = changes
     switch file.proof {
     case .balance(let proof):
       content = .balance(try BalanceProof(proof, of: nil, trusted: validators))
@@ -63,6 +77,23 @@ package struct ProofFile: Sendable {
   /// As `init(decoding:genesis:)`, without a genesis.
   package init(decoding bytes: [UInt8]) throws(ProofFault) {
     try self.init(decoding: bytes, genesis: Genesis?.none)
+  }
+}
+
+extension EpochChange {
+  /// As a file tells it, with its validators, which were proven; acceptances that cannot be read
+  /// are left out.
+  fileprivate init(_ change: Intertie_V1_EpochChange, validators: [PublicKey]) {
+    var acceptances: [Acceptance] = []
+    for message in change.acceptances.prefix(2 * Limits.validators) {
+      guard let signed = try? SignedBytes(message),
+        let command = try? WireCommand.parse(signed.payload)
+      else { continue }
+      acceptances.append(Acceptance(signer: command.signer, command: signed))
+    }
+    self.init(
+      epoch: change.epoch, sealedAt: change.sealedAt, validators: validators,
+      acceptances: acceptances)
   }
 }
 

@@ -14,6 +14,8 @@ package struct ReceiptProof: Sendable {
   /// Nil when the proof has only its digest.
   package let entry: EntryContent?
   package let header: BlockHeader
+  /// What makes it final.
+  package let finality: HeaderProof
 
   /// Throws the first link that does not hold.
   package init(
@@ -22,6 +24,7 @@ package struct ReceiptProof: Sendable {
     let final = try FinalHeader(
       proof.header, descendants: proof.descendants, finalization: proof.finalization)
     header = final.header
+    finality = final.finality
     do throws(Rejection) {
       var reader = CanonicalReader(Array(proof.receipt))
       receipt = try Receipt(from: &reader)
@@ -95,7 +98,7 @@ extension Intertie_V1_ReceiptProofResponse {
     switch kind {
     case .command: command = Intertie_V1_SignedCommand(signed)
     case .reading: reading = Intertie_V1_SignedReading(signed)
-    case .delivery: break
+    case .delivery, .report: break
     }
     set(inBlock: block.proof(of: index), ofBlock: ofBlock)
     header = .init(head.encoded)

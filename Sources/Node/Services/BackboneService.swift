@@ -33,6 +33,17 @@ struct BackboneService: Intertie_V1_Backbone.SimpleServiceProtocol {
     }
   }
 
+  func report(request: Intertie_V1_ReportRequest, context: ServerContext) async throws
+    -> Intertie_V1_ReportResponse
+  {
+    try await serving {
+      var response = Intertie_V1_ReportResponse()
+      response.result = Intertie_V1_SubmitResult(
+        try await backbone().submit(report: Array(request.report)))
+      return response
+    }
+  }
+
   func overview(request: Intertie_V1_OverviewRequest, context: ServerContext) async throws
     -> Intertie_V1_OverviewResponse
   {

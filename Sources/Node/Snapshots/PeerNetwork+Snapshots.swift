@@ -1,21 +1,13 @@
 import Domain
 import GRPCCore
-import GRPCNIOTransportHTTP2Posix
 import Logging
 import Storage
 import Wire
 
 extension SnapshotService {
-  /// For the peer port, where only nodes of the peers file get in: each is known by its
-  /// certificate.
+  /// For the peer port.
   init(onPeerPort store: Store) {
-    self.init(SnapshotArchive(store)) { context in
-      guard let transport = context.transportSpecific as? HTTP2ServerTransport.Posix.Context,
-        let certificate = transport.peerCertificate,
-        let key = try? NodeCertificate.key(of: certificate)
-      else { throw RPCError(code: .permissionDenied, message: "not in the peers file") }
-      return key
-    }
+    self.init(SnapshotArchive(store)) { try $0.peerKey() }
   }
 }
 

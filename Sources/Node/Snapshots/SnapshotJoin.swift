@@ -212,9 +212,10 @@ package struct SnapshotJoin<State: RestorableState>: Sendable {
         let headers = try await page(&walk, offer)
         try storing { try $0.install(headers) }
       }
-      try storing {
-        try $0.finishInstall(
-          state.snapshot, attested: BlockRoots(offer.attested), totals: state.totals)
+      try storing { store in
+        try store.finishInstall(
+          state.snapshot, attested: BlockRoots(offer.attested), totals: state.totals,
+          outbox: try StoredOutbox(state.outbox, at: offer.height, in: store))
       }
     } catch {
       try storing { try $0.abandonInstall() }
@@ -266,6 +267,7 @@ private struct OfferAnswer: Sendable {
 private struct RestoredState<State: RestorableState>: Sendable {
   let snapshot: StoredSnapshot
   let totals: ChainTotals
+  let outbox: OutboxWindow
 
   init(genesis: State.Genesis, chunks: [StateChunk], offer: ProvenOffer) throws(PeerFault) {
     let roots: (state: Digest, outbox: Digest)
@@ -273,6 +275,7 @@ private struct RestoredState<State: RestorableState>: Sendable {
       var state = try State(genesis: genesis, chunks: chunks)
       roots = state.roots()
       totals = state.totals
+      outbox = state.outbox
     } catch {
       throw PeerFault("its chunks do not make a state (\(error))")
     }

@@ -33,6 +33,19 @@ package enum Intertie_V1_Backbone: Sendable {
                 type: .unary
             )
         }
+        /// Namespace for "Report" metadata.
+        package enum Report: Sendable {
+            /// Request type for "Report".
+            package typealias Input = Intertie_V1_ReportRequest
+            /// Response type for "Report".
+            package typealias Output = Intertie_V1_ReportResponse
+            /// Descriptor for "Report".
+            package static let descriptor = GRPCCore.MethodDescriptor(
+                service: GRPCCore.ServiceDescriptor(fullyQualifiedService: "intertie.v1.Backbone"),
+                method: "Report",
+                type: .unary
+            )
+        }
         /// Namespace for "Overview" metadata.
         package enum Overview: Sendable {
             /// Request type for "Overview".
@@ -101,6 +114,7 @@ package enum Intertie_V1_Backbone: Sendable {
         /// Descriptors for all methods in the "intertie.v1.Backbone" service.
         package static let descriptors: [GRPCCore.MethodDescriptor] = [
             Submit.descriptor,
+            Report.descriptor,
             Overview.descriptor,
             Rounds.descriptor,
             Account.descriptor,
@@ -156,6 +170,27 @@ extension Intertie_V1_Backbone {
             request: GRPCCore.StreamingServerRequest<Intertie_V1_SubmitRequest>,
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_SubmitResponse>
+
+        /// Handle the "Report" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Hands in two final blocks of one grid at one height, which freezes the grid's lane, and waits for
+        /// > the block of the backbone. It proves itself: nobody signs it.
+        /// > Errors: RESOURCE_EXHAUSTED too many reports, or the node is busy: try again; UNAVAILABLE the node
+        /// > is stopping.
+        ///
+        /// - Parameters:
+        ///   - request: A streaming request of `Intertie_V1_ReportRequest` messages.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A streaming response of `Intertie_V1_ReportResponse` messages.
+        func report(
+            request: GRPCCore.StreamingServerRequest<Intertie_V1_ReportRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_ReportResponse>
 
         /// Handle the "Overview" method.
         ///
@@ -284,6 +319,27 @@ extension Intertie_V1_Backbone {
             context: GRPCCore.ServerContext
         ) async throws -> GRPCCore.ServerResponse<Intertie_V1_SubmitResponse>
 
+        /// Handle the "Report" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Hands in two final blocks of one grid at one height, which freezes the grid's lane, and waits for
+        /// > the block of the backbone. It proves itself: nobody signs it.
+        /// > Errors: RESOURCE_EXHAUSTED too many reports, or the node is busy: try again; UNAVAILABLE the node
+        /// > is stopping.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_ReportRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A response containing a single `Intertie_V1_ReportResponse` message.
+        func report(
+            request: GRPCCore.ServerRequest<Intertie_V1_ReportRequest>,
+            context: GRPCCore.ServerContext
+        ) async throws -> GRPCCore.ServerResponse<Intertie_V1_ReportResponse>
+
         /// Handle the "Overview" method.
         ///
         /// > Source IDL Documentation:
@@ -409,6 +465,27 @@ extension Intertie_V1_Backbone {
             context: GRPCCore.ServerContext
         ) async throws -> Intertie_V1_SubmitResponse
 
+        /// Handle the "Report" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Hands in two final blocks of one grid at one height, which freezes the grid's lane, and waits for
+        /// > the block of the backbone. It proves itself: nobody signs it.
+        /// > Errors: RESOURCE_EXHAUSTED too many reports, or the node is busy: try again; UNAVAILABLE the node
+        /// > is stopping.
+        ///
+        /// - Parameters:
+        ///   - request: A `Intertie_V1_ReportRequest` message.
+        ///   - context: Context providing information about the RPC.
+        /// - Throws: Any error which occurred during the processing of the request. Thrown errors
+        ///     of type `RPCError` are mapped to appropriate statuses. All other errors are converted
+        ///     to an internal error.
+        /// - Returns: A `Intertie_V1_ReportResponse` to respond with.
+        func report(
+            request: Intertie_V1_ReportRequest,
+            context: GRPCCore.ServerContext
+        ) async throws -> Intertie_V1_ReportResponse
+
         /// Handle the "Overview" method.
         ///
         /// > Source IDL Documentation:
@@ -521,6 +598,17 @@ extension Intertie_V1_Backbone.StreamingServiceProtocol {
             }
         )
         router.registerHandler(
+            forMethod: Intertie_V1_Backbone.Method.Report.descriptor,
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_ReportRequest>(),
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_ReportResponse>(),
+            handler: { request, context in
+                try await self.report(
+                    request: request,
+                    context: context
+                )
+            }
+        )
+        router.registerHandler(
             forMethod: Intertie_V1_Backbone.Method.Overview.descriptor,
             deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_OverviewRequest>(),
             serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_OverviewResponse>(),
@@ -592,6 +680,17 @@ extension Intertie_V1_Backbone.ServiceProtocol {
         return GRPCCore.StreamingServerResponse(single: response)
     }
 
+    package func report(
+        request: GRPCCore.StreamingServerRequest<Intertie_V1_ReportRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.StreamingServerResponse<Intertie_V1_ReportResponse> {
+        let response = try await self.report(
+            request: GRPCCore.ServerRequest(stream: request),
+            context: context
+        )
+        return GRPCCore.StreamingServerResponse(single: response)
+    }
+
     package func overview(
         request: GRPCCore.StreamingServerRequest<Intertie_V1_OverviewRequest>,
         context: GRPCCore.ServerContext
@@ -657,6 +756,19 @@ extension Intertie_V1_Backbone.SimpleServiceProtocol {
     ) async throws -> GRPCCore.ServerResponse<Intertie_V1_SubmitResponse> {
         return GRPCCore.ServerResponse<Intertie_V1_SubmitResponse>(
             message: try await self.submit(
+                request: request.message,
+                context: context
+            ),
+            metadata: [:]
+        )
+    }
+
+    package func report(
+        request: GRPCCore.ServerRequest<Intertie_V1_ReportRequest>,
+        context: GRPCCore.ServerContext
+    ) async throws -> GRPCCore.ServerResponse<Intertie_V1_ReportResponse> {
+        return GRPCCore.ServerResponse<Intertie_V1_ReportResponse>(
+            message: try await self.report(
                 request: request.message,
                 context: context
             ),
@@ -771,6 +883,32 @@ extension Intertie_V1_Backbone {
             deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_SubmitResponse>,
             options: GRPCCore.CallOptions,
             onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_SubmitResponse>) async throws -> Result
+        ) async throws -> Result where Result: Sendable
+
+        /// Call the "Report" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Hands in two final blocks of one grid at one height, which freezes the grid's lane, and waits for
+        /// > the block of the backbone. It proves itself: nobody signs it.
+        /// > Errors: RESOURCE_EXHAUSTED too many reports, or the node is busy: try again; UNAVAILABLE the node
+        /// > is stopping.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_ReportRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_ReportRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_ReportResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        func report<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_ReportRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_ReportRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_ReportResponse>,
+            options: GRPCCore.CallOptions,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_ReportResponse>) async throws -> Result
         ) async throws -> Result where Result: Sendable
 
         /// Call the "Overview" method.
@@ -942,6 +1080,43 @@ extension Intertie_V1_Backbone {
             try await self.client.unary(
                 request: request,
                 descriptor: Intertie_V1_Backbone.Method.Submit.descriptor,
+                serializer: serializer,
+                deserializer: deserializer,
+                options: options,
+                onResponse: handleResponse
+            )
+        }
+
+        /// Call the "Report" method.
+        ///
+        /// > Source IDL Documentation:
+        /// >
+        /// > Hands in two final blocks of one grid at one height, which freezes the grid's lane, and waits for
+        /// > the block of the backbone. It proves itself: nobody signs it.
+        /// > Errors: RESOURCE_EXHAUSTED too many reports, or the node is busy: try again; UNAVAILABLE the node
+        /// > is stopping.
+        ///
+        /// - Parameters:
+        ///   - request: A request containing a single `Intertie_V1_ReportRequest` message.
+        ///   - serializer: A serializer for `Intertie_V1_ReportRequest` messages.
+        ///   - deserializer: A deserializer for `Intertie_V1_ReportResponse` messages.
+        ///   - options: Options to apply to this RPC.
+        ///   - handleResponse: A closure which handles the response and returns its result to
+        ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+        ///       already finished.
+        /// - Returns: The result of `handleResponse`.
+        package func report<Result>(
+            request: GRPCCore.ClientRequest<Intertie_V1_ReportRequest>,
+            serializer: some GRPCCore.MessageSerializer<Intertie_V1_ReportRequest>,
+            deserializer: some GRPCCore.MessageDeserializer<Intertie_V1_ReportResponse>,
+            options: GRPCCore.CallOptions = .defaults,
+            onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_ReportResponse>) async throws -> Result = { response in
+                try response.message
+            }
+        ) async throws -> Result where Result: Sendable {
+            try await self.client.unary(
+                request: request,
+                descriptor: Intertie_V1_Backbone.Method.Report.descriptor,
                 serializer: serializer,
                 deserializer: deserializer,
                 options: options,
@@ -1156,6 +1331,38 @@ extension Intertie_V1_Backbone.ClientProtocol {
         )
     }
 
+    /// Call the "Report" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Hands in two final blocks of one grid at one height, which freezes the grid's lane, and waits for
+    /// > the block of the backbone. It proves itself: nobody signs it.
+    /// > Errors: RESOURCE_EXHAUSTED too many reports, or the node is busy: try again; UNAVAILABLE the node
+    /// > is stopping.
+    ///
+    /// - Parameters:
+    ///   - request: A request containing a single `Intertie_V1_ReportRequest` message.
+    ///   - options: Options to apply to this RPC.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func report<Result>(
+        request: GRPCCore.ClientRequest<Intertie_V1_ReportRequest>,
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_ReportResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        try await self.report(
+            request: request,
+            serializer: GRPCProtobuf.ProtobufSerializer<Intertie_V1_ReportRequest>(),
+            deserializer: GRPCProtobuf.ProtobufDeserializer<Intertie_V1_ReportResponse>(),
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
     /// Call the "Overview" method.
     ///
     /// > Source IDL Documentation:
@@ -1335,6 +1542,42 @@ extension Intertie_V1_Backbone.ClientProtocol {
             metadata: metadata
         )
         return try await self.submit(
+            request: request,
+            options: options,
+            onResponse: handleResponse
+        )
+    }
+
+    /// Call the "Report" method.
+    ///
+    /// > Source IDL Documentation:
+    /// >
+    /// > Hands in two final blocks of one grid at one height, which freezes the grid's lane, and waits for
+    /// > the block of the backbone. It proves itself: nobody signs it.
+    /// > Errors: RESOURCE_EXHAUSTED too many reports, or the node is busy: try again; UNAVAILABLE the node
+    /// > is stopping.
+    ///
+    /// - Parameters:
+    ///   - message: request message to send.
+    ///   - metadata: Additional metadata to send, defaults to empty.
+    ///   - options: Options to apply to this RPC, defaults to `.defaults`.
+    ///   - handleResponse: A closure which handles the response and returns its result to
+    ///       the caller. Returning from the closure will cancel the RPC if it hasn't
+    ///       already finished.
+    /// - Returns: The result of `handleResponse`.
+    package func report<Result>(
+        _ message: Intertie_V1_ReportRequest,
+        metadata: GRPCCore.Metadata = [:],
+        options: GRPCCore.CallOptions = .defaults,
+        onResponse handleResponse: @Sendable @escaping (GRPCCore.ClientResponse<Intertie_V1_ReportResponse>) async throws -> Result = { response in
+            try response.message
+        }
+    ) async throws -> Result where Result: Sendable {
+        let request = GRPCCore.ClientRequest<Intertie_V1_ReportRequest>(
+            message: message,
+            metadata: metadata
+        )
+        return try await self.report(
             request: request,
             options: options,
             onResponse: handleResponse

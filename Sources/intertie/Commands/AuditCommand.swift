@@ -35,16 +35,24 @@ struct AuditCommand: AsyncParsableCommand {
   func run() async throws {
     var folders = zip(genesis, data).map { AuditedFolder(genesis: $0, data: $1) }
     for folder in network { folders += try AuditedFolder.all(in: folder) }
-    do {
-      let network = try await Self.replay(folders)
-      guard !network.backbones.isEmpty else {
-        return try show(network.grids)
-      }
-      let report = try NetworkAudit(backbone: network.backbones, grids: network.grids).check()
-      if json { try printJSON(report) } else { Self.show(report) }
-    } catch let failure as NodeFailure {
-      throw CommandFailure("audit FAILED: \(failure)")
-    }
+    let network = try await Self.replay(folders)
+    guard !network.backbones.isEmpty else { return try show(network.grids) }
+    let report = try Self.check(network.backbones, network.grids)
+    if json { try printJSON(report) } else { Self.show(report) }
+  }
+
+  /// What `--network` finds of the nodes in these folders, all of one backbone.
+  static func network(_ folders: [AuditedFolder]) async throws -> NetworkReport {
+    let network = try await replay(folders)
+    return try check(network.backbones, network.grids)
+  }
+
+  private static func check(
+    _ backbones: [AuditedChain<BackbonePipeline>], _ grids: [AuditedChain<BarePipeline>]
+  ) throws -> NetworkReport {
+    do throws(NodeFailure) {
+      return try NetworkAudit(backbone: backbones, grids: grids).check()
+    } catch { throw CommandFailure("audit FAILED: \(error)") }
   }
 
   private static func replay(_ folders: [AuditedFolder]) async throws -> (
@@ -157,13 +165,17 @@ struct AuditedFolder {
 
 /// How far an audit has come, on a terminal.
 enum AuditProgress {
+  /// Of a folder's name, so that the line fits a terminal.
+  private static let columns = 40
+
   static func shown<T: Sendable>(
     _ name: String, _ body: (@Sendable (UInt64, UInt64) -> Void) async throws -> T
   ) async throws -> T {
     guard isatty(STDERR_FILENO) == 1 else { return try await body { _, _ in } }
     defer { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+    let label = name.count > columns ? "…" + name.suffix(columns) : name
     return try await body { height, end in
-      FileHandle.standardError.write(Data("\r\u{1b}[Kaudit \(name) \(height)/\(end)".utf8))
+      FileHandle.standardError.write(Data("\r\u{1b}[Kaudit \(label) \(height)/\(end)".utf8))
     }
   }
 }

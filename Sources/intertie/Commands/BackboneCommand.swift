@@ -16,7 +16,7 @@ struct BackboneCommand: AsyncParsableCommand {
       """,
     subcommands: [
       Genesis.self, Register.self, Line.self, Rate.self, Grant.self, Fee.self, Issue.self,
-      Pay.self, PayOut.self, Status.self, Rounds.self, Withdrawals.self,
+      Pay.self, PayOut.self, Report.self, Status.self, Rounds.self, Withdrawals.self,
     ])
 
   struct Genesis: AsyncParsableCommand {

@@ -89,7 +89,8 @@ enum Refusals {
   private static func limitExceeded(_ body: CommandBody) -> String {
     switch body {
     case .transfer: "the receiver may not hold so much energy"
-    case .transferAbroad, .redeem: "too many packets of this grid wait for an answer: try later"
+    case .transferAbroad, .redeem:
+      "as much of the account, or of the grid, waits for an answer as may: try later"
     case .place, .replace: "the account has as many open orders as it may, or the book is full"
     case .proposeValidators: "the chain has had as many changes of validators as it may"
     case .admitMember, .issue: "the chain has as many accounts as it may"

@@ -82,7 +82,7 @@ struct VerifyCommand: ParsableCommand {
       print(
         "            exported \(Amounts.text(micro: reading.exported.raw)) kWh, imported "
           + "\(Amounts.text(micro: reading.imported.raw)) kWh, version \(reading.version)")
-    case .delivery, nil: break
+    case .delivery, .report, nil: break
     }
     print("entry       \(proof.entryDigest)")
     let receipt = proof.receipt

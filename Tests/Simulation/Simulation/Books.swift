@@ -52,7 +52,7 @@ struct Books {
         if let fault = take(reading) { return fault }
       case .command(let command):
         if let fault = take(command) { return fault }
-      case .delivery: return "a delivery was applied on a grid of its own"
+      case .delivery, .report: return "a delivery was applied on a grid of its own"
       }
     }
     return nil

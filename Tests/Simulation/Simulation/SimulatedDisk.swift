@@ -1,5 +1,6 @@
 import Consensus
 import Domain
+import Node
 import Storage
 import Synchronization
 import TestSupport
@@ -29,6 +30,7 @@ final class SimulatedDisk: ChainStorage {
     var snapshots: [StoredSnapshot] = []
     var evidence: [StoredEvidence] = []
     var prunedBelow: UInt64 = 0
+    var packetsFrom: UInt64 = 1
     var totals = ChainTotals()
     var corrections: Int64 = 0
     var intervals: Int64 = 0
@@ -103,6 +105,8 @@ final class SimulatedDisk: ChainStorage {
       contents.rows.compactMap(\.interval).max { $0.interval < $1.interval }
     }
   }
+
+  func packetsFrom() throws(StorageFailure) -> UInt64 { change { $0.packetsFrom } }
 
   func packet(to destination: ChainID, sequence: UInt64) throws(StorageFailure) -> StoredPacket? {
     change { contents in
@@ -220,6 +224,11 @@ extension SimulatedDisk.Contents {
     return nil
   }
 
+  fileprivate mutating func keep(_ sent: StoredPacket) {
+    lanes[sent.packet.destination, default: [:]][sent.packet.sequence] = packets.count
+    packets.append(sent)
+  }
+
   private mutating func append(_ block: ExecutedBlock) {
     let head = StoredHeader(
       height: block.height, hash: block.hash, bytes: block.header,
@@ -229,10 +238,7 @@ extension SimulatedDisk.Contents {
       SimulatedDisk.Row(
         block: StoredBlock(head: head, body: block.body),
         interval: block.intervals.max { $0.interval < $1.interval }))
-    for packet in block.packets {
-      lanes[packet.destination, default: [:]][packet.sequence] = packets.count
-      packets.append(StoredPacket(height: block.height, packet: packet))
-    }
+    for packet in block.packets { keep(StoredPacket(height: block.height, packet: packet)) }
     totals.entries += Int64(block.receipts.count)
     totals.readings += Int64(block.readings)
     totals.trades += Int64(block.trades.count)
@@ -257,6 +263,35 @@ extension StoredJournalRecord {
 // MARK: What the simulation does to it
 
 extension SimulatedDisk {
+  /// The newest state here that a header attests; nil without one.
+  var offer: StoredSnapshot? {
+    change { $0.snapshots }.reversed().first { (try? attesting(height: $0.height)) != nil }
+  }
+
+  /// A disk that has begun with a state of this one's, as a joining node's has: its headers, what
+  /// the state has of packets, no body below it, and no journal.
+  func joined(
+    at snapshot: StoredSnapshot, _ window: OutboxWindow, _ totals: ChainTotals
+  ) throws -> SimulatedDisk {
+    let outbox = try StoredOutbox(window, at: snapshot.height, in: self)
+    let rows = change { $0.rows.prefix(Int(snapshot.height)) }
+    let disk = SimulatedDisk(chain: chain)
+    disk.change { contents in
+      contents.rows = rows.map { row in
+        var row = row
+        row.block.body = nil
+        row.interval = nil
+        return row
+      }
+      contents.snapshots = [snapshot]
+      contents.prunedBelow = snapshot.height + 1
+      contents.packetsFrom = outbox.from
+      contents.totals = totals
+      for sent in outbox.packets { contents.keep(sent) }
+    }
+    return disk
+  }
+
   var isDamaged: Bool { change { $0.isDamaged } }
 
   /// View and height of the newest block.

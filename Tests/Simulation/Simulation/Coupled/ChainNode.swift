@@ -47,6 +47,8 @@ final class ChainNode<State: SimulatedState> {
   var wake: Int64?
   /// Its disk was lost, and it has not passed all views in which it may have signed.
   var mayHaveForgotten = false
+  /// It begins with a state of another's when it starts next.
+  var takesState = false
   /// Of the newest durable block, while the disk was not lost.
   var floor: (view: UInt64, height: UInt64) = (0, 0)
 
@@ -93,6 +95,8 @@ struct Site {
   var offset: Int64 = 0
   /// Until when it carries nothing, to the backbone and from it.
   var cutUntil: [Int64] = [0, 0]
+  /// It does not start again before.
+  var awayUntil: Int64 = 0
   /// What it carried last in each direction, and when: it waits for an answer for a while.
   var carried: [(received: UInt64, at: Int64)?] = [nil, nil]
 }

@@ -22,6 +22,8 @@ package struct CoupledCounts: Sendable {
   package var forgeries = 0
   package var replays = 0
   package var deliveries = 0
+  package var joins = 0
+  package var questions = 0
   package var closed = 0
   package var settlement = SettlementFigures()
   /// Virtual µs from the end of the faults until all was well; of many runs, the longest.
@@ -41,7 +43,8 @@ package struct CoupledCounts: Sendable {
   private static let sums: [WritableKeyPath<CoupledCounts, Int> & Sendable] = [
     \.runs, \.events, \.steps, \.messages, \.blocks, \.gridBlocks, \.starts, \.startsFromSnapshot,
     \.snapshots, \.crashes, \.wipes, \.halts, \.diskFailures, \.partitions, \.cuts, \.calls,
-    \.roleCalls, \.badEntries, \.withheld, \.forgeries, \.replays, \.deliveries, \.closed,
+    \.roleCalls, \.badEntries, \.withheld, \.forgeries, \.replays, \.deliveries,
+    \.joins, \.questions, \.closed,
     \.settlement.rounds, \.settlement.cleared, \.settlement.delivered, \.settlement.refused,
     \.settlement.credits, \.settlement.refunds, \.settlement.withdrawals, \.settlement.frozen,
     \.settlement.rewards, \.settlement.fills,
@@ -65,7 +68,8 @@ package struct CoupledCounts: Sendable {
     \(settlement.refused) refused by the backbone; \(forgeries) forgeries, \
     \(settlement.frozen) grids frozen, \(halts) liars halted
       \(crashes) crashes, \(starts) starts (\(startsFromSnapshot) from a snapshot), \(wipes) lost \
-    disks, \(diskFailures) failed commits
+    disks, \(joins) of them joined by a state and \(questions) questions for packets, \
+    \(diskFailures) failed commits
       \(partitions) partitions, \(cuts) couriers stopped, \(messages) messages, \(badEntries) bad \
     entries; longest time until all was well \(healing / 1000) ms
     """

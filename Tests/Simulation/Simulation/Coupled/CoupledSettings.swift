@@ -36,6 +36,8 @@ package struct CoupledSettings: Sendable {
   var hasNodeFaults = false
   /// Replicas of the backbone lose their disks.
   var losesDisks = false
+  /// These take a state from another replica, when there is one, and not all blocks.
+  var joinsByState = false
   var sync: ClosedRange<Int64> = 200...2_000
   var snapshotEvery: UInt64 = 12
 
@@ -79,5 +81,6 @@ package struct CoupledSettings: Sendable {
     snapshotEvery = random.element(of: [3, 12, 1_000])
     clientPause = random.element(of: [200, 500])
     roundSeconds = random.element(of: [600, 1800, 3600])
+    joinsByState = random.chance(70)
   }
 }

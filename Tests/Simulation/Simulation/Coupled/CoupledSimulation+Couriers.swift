@@ -51,8 +51,8 @@ extension CoupledSimulation {
         return
       }
       carry(
-        from: backbone.disk, of: federation.backboneID, to: id, after: lane.received, by: site,
-        isHonest: backbone.isHonest)
+        from: source(backbone, of: id, behind: lane.received), of: federation.backboneID, to: id,
+        after: lane.received, by: site, isHonest: backbone.isHonest)
     }
   }
 
@@ -62,6 +62,18 @@ extension CoupledSimulation {
     let own = sites[site].backbones.map { backbones[$0] }
     let asksOthers = own.count > 1 && (isHealed || random.chance(50))
     return random.pick(from: asksOthers ? backbones.filter(\.isHonest) : own)
+  }
+
+  /// The replica's disk; where it lacks a packet that was sent, since it began with a state, some
+  /// other replica's, which may have it or not.
+  private func source(
+    _ node: ChainNode<BackboneState>, of grid: ChainID, behind received: UInt64
+  ) -> SimulatedDisk {
+    guard let sent = node.settled?.inner.core.grid(grid)?.sent, sent > received,
+      case .absent? = try? ProvableOutbox.find(in: node.disk, to: grid, after: received)
+    else { return node.disk }
+    counts.questions += 1
+    return random.pick(from: backbones.filter(\.isHonest))?.disk ?? node.disk
   }
 
   /// What was brought is not brought again at once.
@@ -85,7 +97,10 @@ extension CoupledSimulation {
       after = UInt64(max(0, Int64(received) + error))
     }
     do {
-      guard let outbox = try ProvableOutbox(in: disk, to: destination, after: after) else {
+      guard
+        case .outbox(let outbox) = try ProvableOutbox.find(
+          in: disk, to: destination, after: after)
+      else {
         // Whatever was at fault, the next look begins anew.
         sites[site].carried[source == federation.backboneID ? 1 : 0] = nil
         return
@@ -106,16 +121,7 @@ extension CoupledSimulation {
   func submit(_ delivery: PacketDelivery, by site: Int) {
     let signed = SignedBytes(payload: delivery.encoded, signature: .zero)
     if delivery.destination == federation.backboneID {
-      let verifier = Verifier(chain: federation.backboneID, kinds: .backbone)
-      guard let entry = try? verifier.parse(kind: .delivery, signed) else {
-        counts.badEntries += 1
-        return
-      }
-      let isByzantine = sites[site].backbones.count > 1
-      let isOwn = !isByzantine && (isHealed || !random.chance(settings.carryErrors))
-      let choices = isOwn ? sites[site].backbones.map { backbones[$0] } : backbones
-      guard let node = random.pick(from: choices.filter(\.isRunning)) else { return }
-      submit([entry], to: node)
+      submit(delivery.encoded, .delivery, by: site)
     } else if let number = federation.number(of: delivery.destination) {
       let verifier = Verifier(chain: delivery.destination)
       guard let entry = try? verifier.parse(kind: .delivery, signed) else {
@@ -125,6 +131,21 @@ extension CoupledSimulation {
       let choices = sites[number].grids.map { grids[$0] }.filter(\.isRunning)
       if let node = random.pick(from: choices) { submit([entry], to: node) }
     }
+  }
+
+  /// Hands what proves itself to a replica of the backbone, mostly the node's own.
+  func submit(_ payload: [UInt8], _ kind: EntryKind, by site: Int) {
+    let verifier = Verifier(chain: federation.backboneID, kinds: .backbone)
+    let signed = SignedBytes(payload: payload, signature: .zero)
+    guard let entry = try? verifier.parse(kind: kind, signed) else {
+      counts.badEntries += 1
+      return
+    }
+    let isByzantine = sites[site].backbones.count > 1
+    let isOwn = !isByzantine && (isHealed || !random.chance(settings.carryErrors))
+    let choices = isOwn ? sites[site].backbones.map { backbones[$0] } : backbones
+    guard let node = random.pick(from: choices.filter(\.isRunning)) else { return }
+    submit([entry], to: node)
   }
 
   func submit<State>(_ entries: [VerifiedEntry], to node: ChainNode<State>) {

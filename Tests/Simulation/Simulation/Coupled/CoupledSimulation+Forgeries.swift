@@ -8,13 +8,14 @@ extension CoupledSimulation {
     events.push(.forgery, at: time + random.int(100_000...900_000))
     guard let forger, !isHealed || settings.isByzantineHealed else { return }
     let site = random.below(sites.count)
-    switch random.int(0...5) {
+    switch random.int(0...6) {
     case 0,
       1 where settings.forges:
       askForAnything(site)
     case 2: tamper(site)
     case 3: forgeFromBackbone(forger)
     case 4: forgeInAnothersName(forger, site)
+    case 5: report(forger, site)
     default:
       // What another node carried long ago.
       guard let old = archive.any(&random) else { return }
@@ -46,7 +47,7 @@ extension CoupledSimulation {
       salt: random.next() % 4, proof)
     counts.forgeries += 1
     note(forger.grid, "forges", height: forger.height, other: contents.count)
-    if proof != .finalized { oracle.poison(delivery) }
+    if proof != .finalized { oracle.poison(delivery.encoded) }
     submit(delivery, by: site)
   }
 
@@ -73,7 +74,7 @@ extension CoupledSimulation {
       delivery.packets.removeLast(delivery.packets.count - 1)
     }
     counts.forgeries += 1
-    oracle.poison(delivery)
+    oracle.poison(delivery.encoded)
     submit(delivery, by: site)
   }
 
@@ -87,8 +88,26 @@ extension CoupledSimulation {
       to: federation.ids[target], first: received + 1, height: random.chance(50) ? 2 : 900_000,
       salt: 9, random.element(of: Forger.Proof.allCases))
     counts.forgeries += 1
-    oracle.poison(delivery)
+    oracle.poison(delivery.encoded)
     submit(delivery, by: target)
+  }
+
+  /// Two histories of some grid: in one of eight those of the liar, as whoever has seen them both
+  /// can show; else of any grid, by signatures that prove nothing.
+  private func report(_ forger: Forger, _ site: Int) {
+    let isTrue = random.isOne(in: 8)
+    let grid = isTrue ? forger.grid : random.below(Federation.grids)
+    let proof: Forger.Proof =
+      isTrue
+      ? .finalized
+      : grid == forger.grid
+        ? random.element(of: [.notarized, .stranger, .repeated, .other])
+        : random.element(of: Forger.Proof.allCases)
+    let height = UInt64(random.int(1...2_000_000))
+    let report = forger.report(of: federation.ids[grid], height: height, proof)
+    counts.forgeries += 1
+    if !isTrue { oracle.poison(report.encoded) }
+    submit(report.encoded, .report, by: site)
   }
 
   /// The other grids' packets, signed by the Byzantine grid.
@@ -105,7 +124,7 @@ extension CoupledSimulation {
       first: UInt64(oracle.lanes[victim].executed.count) + 1, height: 900_000,
       salt: 9, random.element(of: Forger.Proof.allCases))
     counts.forgeries += 1
-    oracle.poison(delivery)
+    oracle.poison(delivery.encoded)
     submit(delivery, by: site)
   }
 }

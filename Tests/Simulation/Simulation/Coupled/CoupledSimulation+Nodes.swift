@@ -13,6 +13,13 @@ extension CoupledSimulation {
 
   /// Starts what of a node does not run.
   func start(site: Int) async {
+    guard isHealed || time >= sites[site].awayUntil else {
+      events.push(.start(site: site), at: sites[site].awayUntil)
+      return
+    }
+    for place in sites[site].backbones where backbones[place].takesState {
+      takeState(backbones[place])
+    }
     for place in sites[site].grids { await start(grids[place]) }
     for place in sites[site].backbones { await start(backbones[place]) }
     for place in sites[site].backbones { connect(backbones[place]) }
@@ -76,13 +83,37 @@ extension CoupledSimulation {
     node.stop()
   }
 
-  /// A replica of the backbone loses its disk, and fetches everything from the others.
+  /// A replica of the backbone loses its disk, and fetches everything from the others; or its node
+  /// is away for long, and then begins with a state of another's, behind packets that its grid has
+  /// not got. Two replicas at least keep all blocks and packets.
   func wipe(_ node: ChainNode<BackboneState>) {
     note(node.number, "loses its disk", height: node.floor.height)
     node.disk = SimulatedDisk(chain: federation.backboneID)
+    if settings.joinsByState, joined.contains(node.process) || joined.count < 2 {
+      joined.insert(node.process)
+      node.takesState = true
+      sites[node.process].awayUntil = time + random.int(500_000...5_000_000)
+    }
     node.floor = (0, 0)
     node.mayHaveForgotten = true
     counts.wipes += 1
+  }
+
+  /// What a joining node fetches: a state that an honest replica can prove, restored. Without one
+  /// it fetches all blocks.
+  private func takeState(_ node: ChainNode<BackboneState>) {
+    guard !node.isRunning else { return }
+    node.takesState = false
+    let others = backbones.filter { $0.isHonest && $0 !== node }
+    guard let disk = random.pick(from: others)?.disk, let offer = disk.offer else { return }
+    do {
+      let state = try BackboneState(genesis: federation.backbone, chunks: offer.chunks)
+      node.disk = try disk.joined(at: offer, state.outbox, state.totals)
+    } catch {
+      oracle.fail("a state that was offered cannot be taken: \(error)")
+    }
+    counts.joins += 1
+    note(node.number, "joins by a state", height: offer.height)
   }
 
   // MARK: stepping

@@ -47,6 +47,8 @@ package final class CoupledSimulation {
   var orders: StandingOrders
   var memory: [Int: ByzantineMemory] = [:]
   var archive = DeliveryArchive()
+  /// Nodes whose replica of the backbone has begun with a state.
+  var joined: Set<Int> = []
   var forger: Forger?
   package internal(set) var counts = CoupledCounts()
 

@@ -49,17 +49,34 @@ struct Forger {
     salt: UInt64, _ proof: Proof
   ) -> PacketDelivery {
     var outbox = Outbox(packets)
-    let seconds = federation.backbone.calendar.origin + Int64(height % 1_000_000)
-    let header = BlockHeader(
-      chain: source, epoch: 1, height: height, view: height, parentView: height - 1,
-      parent: Digest(Bytes32(salt, height, 3, 3)), time: Timestamp(seconds: seconds),
-      body: Digest.sha256([]),
-      attested: Attestation(
-        height: height - 1, stateRoot: .zero, receiptsRoot: .zero, outboxRoot: outbox.root()))
+    let header = header(of: source, height: height, salt: salt, outbox.root())
     return PacketDelivery(
       source: source, destination: destination, epochs: [], header: header,
       finality: HeaderProof(headers: [], certificate: certificate(header, proof)).encoded,
       packets: packets.indices.map { outbox.proof(of: $0) })
+  }
+
+  private func header(
+    of chain: ChainID, height: UInt64, salt: UInt64, _ outboxRoot: Digest
+  ) -> BlockHeader {
+    let seconds = federation.backbone.calendar.origin + Int64(height % 1_000_000)
+    return BlockHeader(
+      chain: chain, epoch: 1, height: height, view: height, parentView: height - 1,
+      parent: Digest(Bytes32(salt, height, 3, 3)), time: Timestamp(seconds: seconds),
+      body: Digest.sha256([]),
+      attested: Attestation(
+        height: height - 1, stateRoot: .zero, receiptsRoot: .zero, outboxRoot: outboxRoot))
+  }
+
+  /// Two blocks of that grid at one height.
+  func report(of grid: ChainID, height: UInt64, _ proof: Proof) -> HistoryReport {
+    let sides = [UInt64(1), 2].map { salt in
+      let header = header(of: grid, height: height, salt: salt, .zero)
+      return HistoryReport.Side(
+        epochs: [], header: header,
+        finality: HeaderProof(headers: [], certificate: certificate(header, proof)).encoded)
+    }
+    return HistoryReport(grid: grid, first: sides[0], second: sides[1])
   }
 
   private func certificate(_ header: BlockHeader, _ proof: Proof) -> Certificate {

@@ -59,6 +59,7 @@ struct GridState: RestorableState {
   var registry: ValidatorRegistry { inner.registry }
   var due: Timestamp? { inner.due }
   var awaitsAttestation: Bool { inner.awaitsAttestation }
+  var outbox: OutboxWindow { inner.outbox }
   var totals: ChainTotals { inner.totals }
   mutating func roots() -> (state: Digest, outbox: Digest) { inner.roots() }
   func proof(of account: AccountIndex) async -> StateProof? { await inner.proof(of: account) }
@@ -101,7 +102,9 @@ struct GridState: RestorableState {
   /// A transfer that is under way for six packets comes back.
   private mutating func refund() async throws(InvariantViolation) {
     for entry in inner.lane?.underWay ?? [] where entry.sequence + 6 <= inner.lane?.sent ?? 0 {
-      inner.lane?.underWay.removeAll { $0 == entry }
+      if let place = inner.lane?.underWay.firstIndex(of: entry) {
+        _ = inner.lane?.journeys.remove(at: place)
+      }
       inner.lane?.debited[entry.item.asset] -= Int128(entry.item.amount)
       try inner.ledger.receive([
         .credit(
@@ -138,6 +141,7 @@ struct BackboneState: RestorableState {
   var registry: ValidatorRegistry { inner.registry }
   var due: Timestamp? { inner.due }
   var awaitsAttestation: Bool { inner.awaitsAttestation }
+  var outbox: OutboxWindow { inner.outbox }
   var totals: ChainTotals { inner.totals }
   mutating func roots() -> (state: Digest, outbox: Digest) { inner.roots() }
   func proof(of account: AccountIndex) -> StateProof? { nil }

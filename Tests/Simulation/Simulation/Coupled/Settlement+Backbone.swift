@@ -59,6 +59,7 @@ extension Settlement {
       switch entry.content {
       case .delivery(let delivery): take(delivery, voids, &asked)
       case .command(let command): commands.append(command)
+      case .report(let report): take(report)
       case .reading: fail("the backbone takes a reading")
       }
     }
@@ -110,7 +111,16 @@ extension Settlement {
 
   // MARK: packets of grids
 
-  /// The packets of an applied delivery that are new: the next ones, as their source sent them.
+  /// Only of a grid that lies, which it stops.
+  private mutating func take(_ report: HistoryReport) {
+    guard let grid = federation.number(of: report.grid), !lanes[grid].isHonest else {
+      return fail("the backbone takes a report of an honest grid, or a stranger")
+    }
+    lanes[grid].isFrozen = true
+  }
+
+  /// The packets of an applied delivery that are new: the next ones, as their source sent them. Of
+  /// one that shows a second history there are none.
   private mutating func take(
     _ delivery: PacketDelivery, _ voids: Set<[UInt64]>, _ asked: inout Asked
   ) {
@@ -125,13 +135,10 @@ extension Settlement {
     {
       fail("packets of grid \(grid) are proven by a block \(height) that it does not have")
     }
-    let isRecent = lanes[grid].proven.keys.sorted().suffix(12).contains(height)
-    if isRecent, lanes[grid].proven[height] != delivery.header.hash {
-      fail("grid \(grid) signed two histories at height \(height) and is not frozen")
-    }
-    lanes[grid].proven[height] = delivery.header.hash
+    guard lanes[grid].prove(height, delivery.header.hash) else { return }
     var isNew = false
     for proof in delivery.packets where proof.packet.sequence > lanes[grid].executed.count {
+      if lanes[grid].isFrozen { break }
       let packet = proof.packet
       guard packet.sequence == lanes[grid].executed.count + 1 else {
         return fail("the backbone executes a packet of grid \(grid) behind a gap")
@@ -175,7 +182,9 @@ extension Settlement {
       withdrawals += 1
       waiting[withdrawals] = name
       journeys[name]?.state = .waiting
-    case .checkpoint: asked.checkpoints.append(grid)
+    case .checkpoint(let checkpoint):
+      // One that shows a second history is not answered.
+      if lanes[grid].prove(checkpoint.height, checkpoint.hash) { asked.checkpoints.append(grid) }
     case .bid(let round, let steps):
       guard !voids.contains([UInt64(grid), UInt64(round.index), 1]) else { return }
       if lanes[grid].openBid != nil { fail("grid \(grid) has two bids open") }

@@ -58,17 +58,13 @@ extension Settlement {
     }
     if record.isFrozen && !lane.isFrozen {
       if lane.isHonest { fail("the honest grid \(grid) is frozen") }
-      lanes[grid].isFrozen = true
-      figures.frozen += 1
-    } else if record.isFrozen, record.received != lane.executed.count {
-      // It stopped somewhere in the delivery that froze it.
-      lanes[grid].executed.removeLast(max(0, lane.executed.count - Int(record.received)))
+      fail("grid \(grid) is frozen, and has shown one history")
     }
-    guard !record.isFrozen else { return }
     if record.received != lane.executed.count {
       fail(
         "the backbone is at packet \(record.received) of grid \(grid), not \(lane.executed.count)")
     }
+    guard !record.isFrozen else { return }
     if record.sent != lane.fromBackbone.count {
       fail(
         "the backbone has sent grid \(grid) \(record.sent) packets, not \(lane.fromBackbone.count)")

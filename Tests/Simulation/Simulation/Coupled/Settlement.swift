@@ -26,7 +26,7 @@ struct Settlement {
   var core: BackboneCore?
   /// Entries of the backbone's blocks, by identity.
   var entries: Set<Digest> = []
-  /// Deliveries that prove nothing.
+  /// Deliveries and reports that prove nothing.
   private var poisoned: Set<Digest> = []
   var lines: [UInt64: Interconnector] = [:]
   var journeys: [JourneyName: Journey] = [:]
@@ -57,9 +57,7 @@ struct Settlement {
   var backboneHeight: UInt64 { UInt64(blocks.count) }
   var waitingWithdrawals: [UInt64] { waiting.keys.sorted() }
 
-  mutating func poison(_ delivery: PacketDelivery) {
-    poisoned.insert(Digest.sha256(delivery.encoded))
-  }
+  mutating func poison(_ payload: [UInt8]) { poisoned.insert(Digest.sha256(payload)) }
 
   func isPoisoned(_ entry: VerifiedEntry) -> Bool { poisoned.contains(entry.identity) }
 
@@ -152,8 +150,9 @@ struct LaneBooks {
   /// Reckoned from packets alone.
   var reserve = TravellingAssets<Int64>()
   var supply = TravellingAssets<Int64>()
-  /// Headers of the grid by which packets were proven, by height.
-  var proven: [UInt64: Digest] = [:]
+  /// Headers of the grid by which packets were proven, and those of its checkpoints, by height: the
+  /// newest, as the rules say.
+  private(set) var proven: [UInt64: Digest] = [:]
 
   /// Bids that the backbone has executed and that wait for their result; and rounds with one.
   var openBid: Interval?
@@ -179,6 +178,22 @@ struct LaneBooks {
   var healing = (closed: 0, filled: 0, ended: 0)
   /// What came for keys that nobody holds.
   var guests: [AccountID: TravellingAssets<Int64>] = [:]
+}
+
+extension LaneBooks {
+  private static let remembered = 32
+
+  /// Takes a final block of the grid. False when another is known at its height: the grid has
+  /// signed two histories, and nothing more of it may be executed.
+  mutating func prove(_ height: UInt64, _ hash: Digest) -> Bool {
+    if let known = proven[height] {
+      if known != hash { isFrozen = true }
+      return known == hash
+    }
+    proven[height] = hash
+    if proven.count > Self.remembered, let lowest = proven.keys.min() { proven[lowest] = nil }
+    return true
+  }
 }
 
 struct JourneyName: Hashable {
