@@ -15,7 +15,7 @@ SWIFT_FILES = $(shell find Package.swift Sources Tests -name '*.swift' -not -pat
 .PHONY: help run test sim sim-coupled bench build format protos setup
 
 help:
-	@echo "make run      a week of twelve real homes on one node; a report at the end"
+	@echo "make run      four communities of real homes couple their markets; a report at the end"
 	@echo "make test     every check: format, Swift, a Python client, fuzzing"
 	@echo "make sim      many seeds of the simulated network: make sim SEEDS=10000 NODES=4"
 	@echo "make sim-coupled  the same of four grids and the backbone between them"

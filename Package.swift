@@ -133,6 +133,7 @@ let package = Package(
       ["ProcessSupport", "Node", "Storage", "Wire", "Domain", "Ledger", logging] + grpc),
     tests(
       "NetworkTests", ["ProcessSupport", "Node", "Storage", "Wire", "Domain", transport] + grpc),
+    tests("DemoTests", ["intertie", "Wire", "Domain"]),
     tests("TidyTests", []),
 
     // What the test in Python asks of the coupling.

@@ -3,9 +3,9 @@ import Foundation
 import GRPCCore
 import Wire
 
-/// What the node told of the week when it was over.
+/// What the node told of the days when they were over.
 struct DemoFindings: Sendable {
-  /// Totals of the week's intervals, ascending; with the next one, if readings of the last came
+  /// Totals of the days' intervals, ascending; with the next one, if readings of the last came
   /// after its close.
   var intervals: [Intertie_V1_IntervalTotals] = []
   /// Every trade up to the close of the last one.
@@ -26,7 +26,7 @@ extension DemoSession {
     var findings = DemoFindings()
     findings.intervals = try await intervals()
     guard let last = findings.intervals.last else {
-      throw CommandFailure("the node has no totals of the week")
+      throw CommandFailure("the node has no totals of the days")
     }
     findings.trades = try await trades(through: last.height)
     let keys = plan.keys

@@ -4,12 +4,15 @@ import Domain
 enum DayPart: Int, CaseIterable, Sendable {
   /// From dawn until the utility becomes dear: sun.
   case day
+  /// The last hours before that, for a home without a roof.
+  case before
   /// While the utility is dear.
   case peak
   /// From then until dawn.
   case night
 
   static let dawn = 7
+  static let hoursBefore = 2
 }
 
 /// How a home trades by its agent, drawn from a seed: what it keeps, and where in the band between
@@ -26,7 +29,8 @@ struct DemoHabits: Sendable {
 
   private var tastes: [Taste]
 
-  init(seed: UInt64) {
+  /// Without a roof nothing is bought to store while the utility is dear: no sun will replace it.
+  init(seed: UInt64, hasRoof: Bool) {
     var random = SeededGenerator(seed: seed)
     // By day a home fills its storage for the dear hours and sells what the roof brings beyond;
     // in the dear hours it keeps what it will soon need; at night it sells what the next sun
@@ -34,17 +38,18 @@ struct DemoHabits: Sendable {
     let fill = random.next(in: 1200...1950)
     let keep = random.next(in: 200...700)
     let reserve = random.next(in: 300...900)
-    tastes = [
-      Taste(
-        low: fill, high: min(2000, fill + random.next(in: 50...300)),
-        buy: random.next(in: 300...950), sell: random.next(in: 100...700)),
-      Taste(
-        low: keep / 4, high: keep, buy: random.next(in: 200...600),
-        sell: random.next(in: 300...950)),
-      Taste(
-        low: reserve / 2, high: reserve + random.next(in: 200...600),
-        buy: random.next(in: 300...800), sell: random.next(in: 300...900)),
-    ]
+    let day = Taste(
+      low: fill, high: min(2000, fill + random.next(in: 50...300)),
+      buy: random.next(in: 300...950), sell: random.next(in: 100...700))
+    let peak = Taste(
+      low: hasRoof ? keep / 4 : 0, high: keep, buy: random.next(in: 200...600),
+      sell: random.next(in: 300...950))
+    let night = Taste(
+      low: reserve / 2, high: reserve + random.next(in: 200...600),
+      buy: random.next(in: 300...800), sell: random.next(in: 300...900))
+    // What is stored just before the dear hours replaces the dearest energy, and sells at no less.
+    let before = Taste(low: fill, high: 2000, buy: day.buy / 3, sell: 900)
+    tastes = [day, before, peak, night]
   }
 
   func agent(in part: DayPart, retail: Price, feedIn: Price) -> AgentSettings {
@@ -79,7 +84,7 @@ struct SeededGenerator: Sendable {
 }
 
 /// An order that somebody at a home enters by hand.
-struct HandOrder: Sendable {
+package struct HandOrder: Sendable {
   enum Act: Sendable {
     case place(Side, wattHours: Int64, TimeInForce)
     case replace(wattHours: Int64)

@@ -2,7 +2,7 @@ import Domain
 import Foundation
 import Wire
 
-/// One line on a terminal that moves with the week, or a line a day where nobody watches; on
+/// One line on a terminal that moves with the days, or a line a day where nobody watches; on
 /// standard error, so that the report alone is on standard output.
 actor DemoProgress {
   private let plan: DemoPlan
@@ -47,7 +47,7 @@ actor DemoProgress {
     let begun = started ?? now
     started = begun
     let seconds = max(0.001, (now - begun) / .seconds(1))
-    let readings = Double(done - 1) * Double(plan.week.homes.count) / seconds
+    let readings = Double(done - 1) * Double(plan.measured.homes.count) / seconds
     let band =
       "\(DemoText.price(totals.feedInPrice))–\(DemoText.price(totals.retailPrice))"
     return "\(bar) \(DemoText.moment(end)) · last price \(price.map { DemoText.price($0) } ?? "–") "
@@ -63,7 +63,7 @@ actor DemoProgress {
       + "average, \(trades) trades so far, \(DemoText.kWh(held)) kWh stored"
   }
 
-  /// Says what goes on before the week begins.
+  /// Says what goes on before the days begin.
   static func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
   private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }

@@ -3,6 +3,7 @@ import Foundation
 extension DemoReport {
   var chainLines: [String] {
     func pair(_ name: String, _ text: String) -> String { "  " + DemoText.left(name, 14) + text }
+    let span = days == 1 ? "a day" : "\(days) days"
     let rate = { (count: Int) in String(format: "%.1f", Double(count) / seconds) }
     let milliseconds = { (micro: Int64) in String(format: "%.0f ms", Double(micro) / 1000) }
     let refused =
@@ -23,13 +24,13 @@ extension DemoReport {
           + "\(milliseconds(readings.longestDelayMicroseconds)) (longest)"),
       pair(
         "pace",
-        "a week in \(String(format: "%.0f", seconds)) s: \(rate(readings.sent)) readings and "
+        "\(span) in \(String(format: "%.0f", seconds)) s: \(rate(readings.sent)) readings and "
           + "\(rate(market.trades)) trades a second, set by the replay"),
       pair(
         "audit",
         "passed: \(DemoText.count(audit.blocks)) blocks replayed from genesis, "
           + "\(DemoText.count(audit.signatures)) signatures and \(audit.intervals) closes"),
-      pair("", "checked: the week's \(intervals) and those just before and after it"),
+      pair("", "checked: the \(intervals) of the days and those just before and after it"),
       pair("chain", audit.chain),
       pair("state root", audit.stateRoot),
     ]

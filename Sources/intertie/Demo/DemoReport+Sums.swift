@@ -4,24 +4,22 @@ import Wire
 
 extension DemoReport {
   /// Sums everything up from the data, from what the node told and from the audit of its chain.
-  init(
-    plan: DemoPlan, findings: DemoFindings, tally: ReadingTally, hands: [HandResult],
-    audit: AuditReport
-  ) {
+  init(plan: DemoPlan, _ outcome: DemoOutcome, audit: AuditReport) {
+    let (findings, hands) = (outcome.findings, outcome.hands)
     let end = plan.calendar.end(of: plan.last)
     self.init(
-      community: plan.genesis.name, from: DemoText.format(plan.weekStart, "yyyy-MM-dd HH:mm"),
+      community: plan.genesis.name, from: DemoText.format(plan.start, "yyyy-MM-dd HH:mm"),
       to: DemoText.format(end, "yyyy-MM-dd HH:mm"), rate: plan.calendar.rate,
-      seconds: Double(end.seconds - plan.weekStart.seconds) / Double(plan.calendar.rate),
-      audit: audit)
+      seconds: Double(end.seconds - plan.start.seconds) / Double(plan.calendar.rate),
+      days: plan.measured.days, audit: audit)
     sumEnergy(plan, findings)
     sumMarket(plan, findings)
-    bills = plan.week.homes.indices.map { Self.bill(of: $0, plan, findings) }
+    bills = plan.measured.homes.indices.map { Self.bill(of: $0, plan, findings) }
     arrears = findings.arrears
     sumSavings(plan, findings)
     batteryHome = plan.keys.homes[plan.batteryHome].name
     sumTokens(plan, findings)
-    sumReadings(tally, findings)
+    sumReadings(outcome.tally, findings)
     byHand = hands.indices.map { place in
       HandEntry(hands[place], traded: Self.tradedLater(place, hands, findings), plan)
     }
@@ -29,13 +27,13 @@ extension DemoReport {
   }
 
   private mutating func sumEnergy(_ plan: DemoPlan, _ findings: DemoFindings) {
-    for home in plan.week.homes {
+    for home in plan.measured.homes {
       energy.generated += home.generated.reduce(0, +)
       energy.consumed += home.consumed.reduce(0, +)
       energy.usedBehindMeter += home.usedBehindMeter
     }
     for index in plan.first.index...plan.last.index {
-      for home in plan.week.homes.indices {
+      for home in plan.measured.homes.indices {
         let flow = plan.flow(home, Interval(index))
         energy.sentExported += flow.exported.raw
         energy.sentImported += flow.imported.raw
@@ -50,6 +48,8 @@ extension DemoReport {
       energy.soldToUtility += totals.utilityExportMwh
       energy.unserved += totals.unservedMwh
       energy.curtailed += totals.curtailedMwh
+      energy.tieImport += totals.tieImportMwh
+      energy.tieExport += totals.tieExportMwh
       energy.stored += totals.storedMwh
       energy.highestStored = max(energy.highestStored, energy.stored)
       if energy.stored > plan.capacity.raw { energy.closesAboveCapacity += 1 }
@@ -114,7 +114,7 @@ extension DemoReport {
     var direct: Int128 = 0
     for totals in findings.intervals where totals.interval <= plan.last.index {
       var (exported, imported) = (Int64(0), Int64(0))
-      for home in plan.week.homes.indices {
+      for home in plan.measured.homes.indices {
         let flow = plan.flow(home, Interval(totals.interval))
         exported += flow.exported.raw
         imported += flow.imported.raw
@@ -125,7 +125,7 @@ extension DemoReport {
   }
 
   private static func bill(of home: Int, _ plan: DemoPlan, _ findings: DemoFindings) -> HomeBill {
-    let measured = plan.week.homes[home]
+    let measured = plan.measured.homes[home]
     var bill = HomeBill(home: measured.name)
     bill.consumed = measured.consumed.reduce(0, +)
     bill.generated = measured.generated.reduce(0, +)
@@ -193,8 +193,8 @@ extension DemoReport {
     var faults: [String] = []
     func require(_ condition: Bool, _ fault: String) { if !condition { faults.append(fault) } }
     let wanted = Int(plan.last.index - plan.first.index + 1)
-    let week = findings.intervals.map(\.interval).prefix { $0 <= plan.last.index }
-    let isComplete = Array(week) == Array(plan.first.index...plan.last.index)
+    let days = findings.intervals.map(\.interval).prefix { $0 <= plan.last.index }
+    let isComplete = Array(days) == Array(plan.first.index...plan.last.index)
     require(isComplete, "\(intervals) intervals were closed, not \(wanted)")
     require(
       balancedIntervals == intervals,
@@ -209,13 +209,16 @@ extension DemoReport {
       energy.exported == energy.sentExported && energy.imported == energy.sentImported,
       "the chain counted other figures than the meters sent")
     let isPriced = findings.intervals.prefix(wanted).enumerated().allSatisfy { place, totals in
-      totals.retailPrice == plan.week.retail[place / DemoPlan.partsOfHour].raw
+      totals.retailPrice == plan.measured.retail[place / plan.measured.parts].raw
     }
     require(isPriced, "the tariff in force was not the data's in every interval")
-    require(
-      Int64(findings.trades.filter { $0.timeUs > plan.weekStart.microseconds }.count)
-        == findings.intervals.reduce(0) { $0 + Int64($1.trades) },
-      "the intervals' totals count other trades than the node tells")
+    // Beside a backbone the last interval becomes final after its close, and trades between the two
+    // are the next one's; the audit counts them all.
+    let counted =
+      plan.isCoupled
+      || Int64(findings.trades.filter { $0.timeUs > plan.start.microseconds }.count)
+        == findings.intervals.reduce(0) { $0 + Int64($1.trades) }
+    require(counted, "the intervals' totals count other trades than the node tells")
     return faults
   }
 }
@@ -224,7 +227,7 @@ extension DemoReport.HandEntry {
   init(_ result: HandResult, traded later: Int64, _ plan: DemoPlan) {
     let order = result.order
     let hours = Int64(order.day) * 24 + Int64(order.hour)
-    time = DemoText.moment(plan.weekStart.advanced(bySeconds: hours * 3600))
+    time = DemoText.moment(plan.start.advanced(bySeconds: hours * 3600))
     home = order.home
     let price = "at \(DemoText.price(order.limit.raw))"
     func energy(_ wattHours: Int64) -> String { "\(DemoText.kWh(wattHours * 1000)) kWh" }

@@ -177,12 +177,16 @@ extension DemoReport {
 }
 
 extension HomeBill {
-  fileprivate func plus(_ other: HomeBill) -> HomeBill {
+  func plus(_ other: HomeBill) -> HomeBill {
     var sum = self
     sum.consumed += other.consumed
     sum.generated += other.generated
     sum.bought += other.bought
     sum.sold += other.sold
+    sum.boughtFromUtility += other.boughtFromUtility
+    sum.soldToUtility += other.soldToUtility
+    sum.paid += other.paid
+    sum.earned += other.earned
     sum.alone += other.alone
     sum.here += other.here
     sum.stored += other.stored

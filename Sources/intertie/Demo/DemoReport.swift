@@ -2,7 +2,8 @@ import Domain
 import Node
 import Wire
 
-/// What the week came to. Energies in mWh, money in µ¤, prices in µ¤ per kWh, tokens in millionths.
+/// What a community's days came to. Energies in mWh, money in µ¤, prices in µ¤ per kWh, tokens in
+/// millionths.
 struct DemoReport: Encodable, Sendable {
   struct Energy: Encodable, Sendable {
     /// Of the roofs, from the data.
@@ -20,6 +21,9 @@ struct DemoReport: Encodable, Sendable {
     var soldToUtility: Int64 = 0
     var unserved: Int64 = 0
     var curtailed: Int64 = 0
+    /// From and to other grids.
+    var tieImport: Int64 = 0
+    var tieExport: Int64 = 0
     /// In storage at the end; it began empty.
     var stored: Int64 = 0
     /// The most that was held after a close.
@@ -38,7 +42,7 @@ struct DemoReport: Encodable, Sendable {
     /// Consumption that the community met itself.
     var usedLocally: Int64 { usedBehindMeter + fromCommunity }
     /// Generation that the community used itself.
-    var keptLocally: Int64 { generated - soldToUtility - curtailed - stored }
+    var keptLocally: Int64 { generated - soldToUtility - tieExport - curtailed - stored }
   }
 
   struct Market: Encodable, Sendable {
@@ -104,8 +108,9 @@ struct DemoReport: Encodable, Sendable {
   var from: String
   var to: String
   var rate: Int64
-  /// Wall-clock seconds for the week.
+  /// Wall-clock seconds for the days.
   var seconds: Double
+  var days: Int
   var intervals = 0
   var balancedIntervals = 0
   var energy = Energy()
@@ -126,7 +131,7 @@ struct DemoReport: Encodable, Sendable {
   var faults: [String] = []
 }
 
-/// One home's week.
+/// One home's days.
 struct HomeBill: Encodable, Sendable {
   var home: String
   var consumed: Int64 = 0
@@ -139,6 +144,9 @@ struct HomeBill: Encodable, Sendable {
   var soldToUtility: Int64 = 0
   /// What the utility alone would have billed for the same readings.
   var alone: Int64 = 0
+  /// Paid for what it bought, and got for what it sold, of and to anybody.
+  var paid: Int64 = 0
+  var earned: Int64 = 0
   /// What metering and trading cost it here; what was issued to it does not count.
   var here: Int64 = 0
   /// What it has left in storage, and that at feed-in.
@@ -159,15 +167,19 @@ struct HomeBill: Encodable, Sendable {
       switch line.kind.domain {
       case .bought:
         bought += line.wattMwh
+        paid -= line.money
         here -= line.money
       case .sold:
         sold -= line.wattMwh
+        earned += line.money
         here -= line.money
       case .utilityPurchase:
         boughtFromUtility += line.wattMwh
+        paid -= line.money
         here -= line.money
       case .utilitySale:
         soldToUtility -= line.wattMwh
+        earned += line.money
         here -= line.money
       case .arrearsPaid, .arrearsReceived: here -= line.money
       case .commission: commission -= line.tsl

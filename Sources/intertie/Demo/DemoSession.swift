@@ -17,6 +17,13 @@ struct ReadingTally: Sendable {
   var acknowledged: Int { applied + refused.values.reduce(0, +) }
 }
 
+/// What happened in the days, as the clients saw it.
+struct DemoOutcome: Sendable {
+  var tally = ReadingTally()
+  var hands: [HandResult] = []
+  var findings = DemoFindings()
+}
+
 /// What became of an order that was entered by hand.
 struct HandResult: Sendable {
   var order: HandOrder
@@ -25,7 +32,7 @@ struct HandResult: Sendable {
   var height: UInt64
 }
 
-/// The homes' and the offices' side of the week, over one connection to the node.
+/// The homes' and the offices' side of the days, over one connection to the node.
 struct DemoSession: Sendable {
   let plan: DemoPlan
   let connection: NodeConnection
@@ -68,8 +75,19 @@ struct DemoSession: Sendable {
     try await submit(plan.agents(.night, day: 0), "agents")
   }
 
-  /// No reading comes after the week: what is silent then is not estimated.
+  /// No reading comes after the days: what is silent then is not estimated.
   func retire() async throws { try await submit(plan.retirements, "retiring the meters") }
+
+  /// Submits one command, whatever becomes of it.
+  func submit(_ body: CommandBody, by key: SigningKey) async throws -> Intertie_V1_SubmitResult {
+    let request = Intertie_V1_SubmitRequest.with { $0.commands = [sign(body, key)] }
+    let results = try await connection.ledger.submit(request, options: NodeConnection.options)
+      .results
+    guard let result = results.first, results.count == 1 else {
+      throw CommandFailure("the node gave \(results.count) results for a command")
+    }
+    return result
+  }
 
   // MARK: Time
 
@@ -82,7 +100,10 @@ struct DemoSession: Sendable {
     return wall - ChainClock.system()
   }
 
-  private func sleep(until time: Timestamp) async throws {
+  /// Whether the days are still half a second away.
+  var isEarly: Bool { left(until: plan.start) > 500_000 }
+
+  func sleep(until time: Timestamp) async throws {
     while case let left = left(until: time), left > 0 {
       try await Task.sleep(for: .microseconds(left))
     }
@@ -181,16 +202,44 @@ struct DemoSession: Sendable {
 
   // MARK: Watching
 
-  /// Shows every close of the week as it happens; returns after the one that settles the last.
-  func watch(_ progress: DemoProgress) async throws {
+  /// Tells of every interval as it becomes final; returns when the last of the days is, and the one
+  /// that settles it.
+  func watch(_ show: @escaping @Sendable (Intertie_V1_IntervalTotals) async -> Void) async throws {
     let market = connection.market
     try await market.watchIntervals(.init()) { response in
+      var missing = [plan.last.index, plan.settling.index]
       for try await totals in response.messages {
-        await progress.show(totals)
-        if totals.interval >= plan.settling.index { return }
+        await show(totals)
+        missing.removeAll { $0 == totals.interval }
+        if missing.isEmpty { return }
       }
       throw CommandFailure("the node stopped telling of closes")
     }
+  }
+
+  /// All the days, from the first reading to what the node tells of them.
+  func live(_ show: @escaping @Sendable (Intertie_V1_IntervalTotals) async -> Void)
+    async throws -> DemoOutcome
+  {
+    var outcome = DemoOutcome()
+    try await withThrowingTaskGroup(of: (@Sendable (inout DemoOutcome) -> Void).self) { group in
+      group.addTask {
+        let tally = try await streamReadings()
+        try await retire()
+        return { $0.tally = tally }
+      }
+      group.addTask {
+        let hands = try await followTimeline()
+        return { $0.hands = hands }
+      }
+      group.addTask {
+        try await watch(show)
+        return { _ in }
+      }
+      for try await part in group { part(&outcome) }
+    }
+    outcome.findings = try await findings()
+    return outcome
   }
 }
 
