@@ -149,5 +149,9 @@ let package = Package(
     benchmark(
       "ConsensusBenchmark",
       ["ProcessSupport", "Domain", "Node", "Wire", logging] + grpc),
+    benchmark(
+      "UnionBenchmark",
+      ["ProcessSupport", "TestSupport", "Domain", "Backbone", "Consensus", "Market", "Node"]
+        + ["Storage", "Wire"] + grpc),
   ]
 )

@@ -118,7 +118,7 @@ test_swift simulation --filter '^SimulationTests\.'
 count_swift simulation $?
 
 # Apart from the others: what they measure wants the machine for itself.
-say "Nodes as processes, killed, stopped and cut off (about four minutes)"
+say "Nodes as processes, killed, stopped and cut off (about five minutes)"
 test_swift processes --filter "$apart"
 count_swift processes $?
 

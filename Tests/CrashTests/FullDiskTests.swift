@@ -177,7 +177,7 @@ extension NodeProcessTests {
         let store = try Store(path: folder.database, chain: community.chain)
         defer { try? store.close() }
         try store.checkInvariants()
-        let record = try ChainRecord(store, community: community)
+        let record = try ChainRecord(store, members: community.members, meters: community.meters)
         let pages = notebook.pages
         #expect(pages.commands.count > 100, "the disk was full too soon")
         #expect(pages.faults.isEmpty && record.faults.isEmpty, "\(pages.faults + record.faults)")

@@ -130,7 +130,7 @@ extension NodeProcessTests {
         defer { try? store.close() }
         try store.checkInvariants()
         if hasSnapshot { #expect(try store.latestSnapshot() != nil, "no snapshot was kept") }
-        let record = try ChainRecord(store, community: community)
+        let record = try ChainRecord(store, members: community.members, meters: community.meters)
         #expect(record.faults.isEmpty, "seed \(seed): \(record.faults.prefix(9))")
         let contradictions = record.contradictions(to: pages)
         #expect(

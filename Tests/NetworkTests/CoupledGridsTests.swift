@@ -15,12 +15,12 @@ extension NetworkTests {
         var random = SplitMix64(seed: seed)
         let trial = try UnionTrial(Union(random: &random))
         do { try await trial.run() } catch {
-          let logs = await trial.nodes.logs
-          await trial.nodes.close()
-          throw Fault("seed \(seed), files kept in \(trial.nodes.path): \(error)\n\(logs)")
+          let logs = trial.stage.nodes.logs
+          await trial.stage.nodes.close()
+          throw Fault("seed \(seed), files kept in \(trial.stage.nodes.path): \(error)\n\(logs)")
         }
-        await trial.nodes.close()
-        await trial.nodes.remove()
+        await trial.stage.nodes.close()
+        trial.stage.nodes.remove()
       }
     }
   }

@@ -29,7 +29,7 @@ extension NetworkTests {
           trial.network, trial.pulse, nodes: nodes.count, random: SplitMix64(seed: ~trial.seed))
         try await mischief.run(seconds: seconds)
         let longest = mischief.deeds.map(\.gap).max() ?? .zero
-        print("network: \(mischief.deeds.count) faults: \(mischief.summary)")
+        print("network: \(mischief.deeds.count) faults: \(mischief.deeds.summary())")
         print(
           "network: longest pause between final blocks: calm \(trial.pulse.longest(.calm).text), "
             + "with one node impaired \(trial.pulse.longest(.impaired).text), after a mending "

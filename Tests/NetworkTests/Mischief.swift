@@ -24,23 +24,12 @@ struct Mischief {
     case blackout
   }
 
-  /// What was done and how the network came out of it.
-  struct Deed: Sendable {
-    var kind: Kind
-    var text: String
-    /// From the mending to the next final block.
-    var gap: Duration
-    /// From the mending until every node was up with the others and signing.
-    var recovery: Duration
-  }
-
   private let network: Network
   private let pulse: Pulse
   private let count: Int
   private var random: SplitMix64
-  /// What comes next: every kind once, in some order, before any comes again.
-  private var deck: [Kind] = []
-  private(set) var deeds: [Deed] = []
+  private var deck = Deck<Kind>()
+  private(set) var deeds: [Deed<Kind>] = []
 
   /// Seconds within which a mended network must agree on a block, and all its nodes be there.
   static let growthSeconds = 20.0
@@ -58,14 +47,9 @@ struct Mischief {
     let deadline = Deadline(seconds)
     while !deadline.isOver {
       try await sleep(200...800)
-      deeds.append(try await deed(draw()))
+      deeds.append(try await deed(deck.draw(&random)))
       try await network.checkRunning()
     }
-  }
-
-  private mutating func draw() -> Kind {
-    if deck.isEmpty { deck = Kind.allCases.shuffled(using: &random) }
-    return deck.removeLast()
   }
 
   private func sleep(_ milliseconds: Int64) async throws {
@@ -76,7 +60,7 @@ struct Mischief {
     try await sleep(random.int(range))
   }
 
-  private mutating func deed(_ kind: Kind) async throws -> Deed {
+  private mutating func deed(_ kind: Kind) async throws -> Deed<Kind> {
     let node = kind == .wipe ? 1 + random.below(count - 1) : random.below(count)
     let length = random.int(300...3000)
     pulse.begin(kind == .split || kind == .blackout ? .severed : .impaired)
@@ -91,13 +75,13 @@ struct Mischief {
       try await sleep(length)
       await network.resume(node)
     case .isolate, .stall, .delay:
-      let side = random.element(of: Network.Side.allCases)
+      let side = random.element(of: Mesh.Side.allCases)
       let mode: Switchboard.Mode =
         kind == .isolate ? .cut : kind == .stall ? .stalled : .delayed(random.below(150) + 5)
       text += ", \(side), \(mode)"
-      await network.set(mode, node, side)
+      network.mesh.set(mode, node, side)
       try await sleep(length)
-      await network.mend()
+      network.mesh.mend()
     case .wipe:
       try await network.kill(node)
       try await network.wipe(node)
@@ -115,7 +99,7 @@ struct Mischief {
   /// agreed on until they are one again.
   private mutating func split(_ length: Int64) async throws -> String {
     let part = Set(Array(0..<count).shuffled(using: &random).prefix(count / 2))
-    await network.split(part)
+    network.mesh.split(part)
     // A vote from before the split can still complete a certificate when a node of its half has
     // asked for what it lacks, every 3Δ, and voted: 0.6 s, and again as long.
     try await sleep(2000)
@@ -126,11 +110,11 @@ struct Mischief {
     if pulse.highest > height {
       throw Fault("block \(pulse.highest) became final in halves that cannot hear each other")
     }
-    await network.mend()
+    network.mesh.mend()
     return "\(part.sorted()) apart from the others, \(length) ms"
   }
 
-  private func recover(_ kind: Kind, _ text: String) async throws -> Deed {
+  private func recover(_ kind: Kind, _ text: String) async throws -> Deed<Kind> {
     pulse.begin(.healed)
     let start = ContinuousClock.now
     let height = pulse.highest
@@ -143,17 +127,6 @@ struct Mischief {
     } catch {
       throw Fault("after \(kind.rawValue) (\(text)): \(error)")
     }
-  }
-
-  /// By kind: how often, the longest gap and the longest recovery after it.
-  var summary: String {
-    Kind.allCases.compactMap { kind in
-      let mine = deeds.filter { $0.kind == kind }
-      guard let gap = mine.map(\.gap).max(), let recovery = mine.map(\.recovery).max() else {
-        return nil
-      }
-      return "\(kind.rawValue) \(mine.count)× (gap \(gap.text), recovery \(recovery.text))"
-    }.joined(separator: ", ")
   }
 }
 

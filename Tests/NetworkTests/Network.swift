@@ -6,13 +6,6 @@ import Wire
 /// Nodes of one chain, each a process of its own with a folder of its own. Every node reaches
 /// every other through a line that can be cut.
 actor Network {
-  /// Which of a node's lines: those it opens, those that are opened to it, or both.
-  enum Side: CaseIterable, Sendable {
-    case outgoing
-    case incoming
-    case both
-  }
-
   private struct Member {
     var key: SigningKey
     var folder: NodeFolder
@@ -24,9 +17,7 @@ actor Network {
   let community: Community
   let beacon: Beacon
   nonisolated let path: String
-  nonisolated let board: Switchboard
-  /// lines[a][b] leads from node a to node b.
-  private let lines: [[(line: Int, port: Int)?]]
+  nonisolated let mesh: Mesh
   private var members: [Member] = []
 
   /// The community's validators know each other; the nodes of the further keys, which have the
@@ -35,12 +26,8 @@ actor Network {
     self.community = community
     self.beacon = beacon
     path = NodeFolder.fresh()
-    let board = try Switchboard()
-    self.board = board
     let keys = community.validators + others
-    lines = try keys.indices.map { from in
-      try keys.indices.map { to in from == to ? nil : try board.add() }
-    }
+    mesh = try Mesh(keys.count)
     let validators = Array(community.validators.indices)
     for (number, key) in keys.enumerated() {
       let folder = try NodeFolder(
@@ -76,8 +63,8 @@ actor Network {
   private func writePeers(_ node: Int) throws {
     try members[node].folder.write(
       peers: members[node].acquaintances.compactMap { other in
-        lines[node][other].map {
-          "\(members[other].key.publicKey.text(as: .node)) 127.0.0.1:\($0.port)"
+        mesh.port(from: node, to: other).map {
+          "\(members[other].key.publicKey.text(as: .node)) 127.0.0.1:\($0)"
         }
       })
   }
@@ -116,9 +103,7 @@ actor Network {
 
   /// Where the others' lines to a node lead.
   func lead(_ node: Int, to port: Int?) {
-    for other in members.indices {
-      if let line = lines[other][node] { board.lead(line.line, to: port) }
-    }
+    mesh.lead(node, to: port)
   }
 
   func peerPort(_ node: Int) async throws -> Int {
@@ -167,30 +152,6 @@ actor Network {
     }
   }
 
-  // MARK: Lines
-
-  func set(_ mode: Switchboard.Mode, _ node: Int, _ side: Side) {
-    var chosen: [Int] = []
-    for other in members.indices where other != node {
-      if side != .incoming, let line = lines[node][other] { chosen.append(line.line) }
-      if side != .outgoing, let line = lines[other][node] { chosen.append(line.line) }
-    }
-    board.set(mode, for: chosen)
-  }
-
-  /// Cuts every line between a node of `part` and one outside of it.
-  func split(_ part: Set<Int>) {
-    var chosen: [Int] = []
-    for from in members.indices {
-      for to in members.indices where part.contains(from) != part.contains(to) {
-        if let line = lines[from][to] { chosen.append(line.line) }
-      }
-    }
-    board.set(.cut, for: chosen)
-  }
-
-  func mend() { board.set(.open, for: lines.flatMap { $0.compactMap { $0?.line } }) }
-
   // MARK: The end
 
   /// Kills what runs and frees all ports; the files stay.
@@ -201,7 +162,7 @@ actor Network {
       _ = try? await process.end()
       members[node].process = nil
     }
-    board.end()
+    mesh.end()
   }
 
   func remove() { try? FileManager.default.removeItem(atPath: path) }

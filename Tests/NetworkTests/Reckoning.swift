@@ -92,7 +92,9 @@ struct Reckoning: Sendable {
       do {
         defer { try? store.close() }
         try store.checkInvariants()
-        record = try ChainRecord(store, community: trial.community, officials: officials)
+        record = try ChainRecord(
+          store, members: trial.community.members, meters: trial.community.meters,
+          officials: officials)
         try Self.compare(store, through: record.blocks, with: &roots, node: node)
       }
       try demand(record.faults.isEmpty, "node \(node): \(record.faults.prefix(5))")

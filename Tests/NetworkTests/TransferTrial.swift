@@ -1,6 +1,5 @@
 import Domain
 import Foundation
-import GRPCCore
 import ProcessSupport
 import Wire
 
@@ -20,12 +19,12 @@ struct TransferTrial: Sendable {
 
   /// Hands it in; it is under way when this returns.
   static func send(
-    _ trial: UnionTrial, from: Int, to: Int, amount: Int64, deadline: UInt64 = 1 << 40
+    _ stage: UnionStage, from: Int, to: Int, amount: Int64, deadline: UInt64 = 1 << 40
   ) async throws -> TransferTrial {
-    let grid = trial.union.grids[from]
+    let grid = stage.union.grids[from]
     let receiver = guests[Int(amount / 1_000_000)]
-    let destination = trial.union.grids[to].chain
-    let packet = try await trial.at(from) { services in
+    let destination = stage.union.grids[to].chain
+    let packet = try await stage.at(from) { services in
       let sequence = try await services.next(of: grid.saver.publicKey)
       let result = try await services.submit(
         grid.command(
@@ -39,29 +38,29 @@ struct TransferTrial: Sendable {
   }
 
   /// Waits for the credit, which comes once.
-  func isCredited(_ trial: UnionTrial) async throws {
+  func isCredited(_ stage: UnionStage) async throws {
     try await wait(30, every: 50, for: "\(amount) µ¤ from grid \(from) in grid \(to)") {
-      try await trial.money(of: receiver, in: to) == amount
+      try await stage.money(of: receiver, in: to) == amount
     }
-    let lines = try await trial.at(to) { try await $0.history(of: receiver) }
+    let lines = try await stage.at(to) { try await $0.history(of: receiver).lines }
     try demand(
       lines.count == 1 && lines[0].kind == .receivedFromAbroad && lines[0].money == amount,
       "credited by \(lines)")
   }
 
   /// Waits for the refund, which comes once, and there is no credit.
-  func isRefunded(_ trial: UnionTrial) async throws {
-    let saver = trial.union.grids[from].saver.publicKey
+  func isRefunded(_ stage: UnionStage) async throws {
+    let saver = stage.union.grids[from].saver.publicKey
     try await wait(30, every: 50, for: "\(amount) µ¤ back in grid \(from)") {
-      try await trial.at(from) { try await $0.history(of: saver) }.contains {
+      try await stage.at(from) { try await $0.history(of: saver).lines }.contains {
         $0.kind == .refunded && $0.reference == packet
       }
     }
-    let lines = try await trial.at(from) { try await $0.history(of: saver) }
+    let lines = try await stage.at(from) { try await $0.history(of: saver).lines }
       .filter { $0.reference == packet && [.refunded, .sentAbroad].contains($0.kind) }
     try demand(
       lines.map(\.money).sorted() == [-amount, amount], "refunded by \(lines)")
-    let credited = try await trial.money(of: receiver, in: to)
+    let credited = try await stage.money(of: receiver, in: to)
     try demand(credited == 0, "\(credited) µ¤ were credited as well")
   }
 
@@ -70,16 +69,16 @@ struct TransferTrial: Sendable {
     fileprivate let good: TransferTrial
     fileprivate let late: TransferTrial
 
-    func end(_ trial: UnionTrial) async throws {
-      try await good.isCredited(trial)
-      try await late.isRefunded(trial)
+    func end(_ stage: UnionStage) async throws {
+      try await good.isCredited(stage)
+      try await late.isRefunded(stage)
     }
   }
 
-  static func begin(_ trial: UnionTrial) async throws -> Pair {
+  static func begin(_ stage: UnionStage) async throws -> Pair {
     Pair(
-      good: try await send(trial, from: 0, to: 2, amount: 5_000_000),
-      late: try await send(trial, from: 2, to: 1, amount: 6_000_000, deadline: 1))
+      good: try await send(stage, from: 0, to: 2, amount: 5_000_000),
+      late: try await send(stage, from: 2, to: 1, amount: 6_000_000, deadline: 1))
   }
 }
 
@@ -89,32 +88,5 @@ extension SigningKey {
     // Any 32 bytes are a seed.
     SigningKey(seed: Array("guest of the union, number ".utf8) + Array(String(10000 + number).utf8))
       .unsafelyUnwrapped
-  }
-}
-
-extension Services {
-  func overview() async throws -> Intertie_V1_OverviewResponse {
-    try await backbone.overview(.init(), options: options)
-  }
-
-  /// Nil for an account that the grid has never seen.
-  func find(_ account: PublicKey) async throws -> Intertie_V1_AccountResponse? {
-    do {
-      return try await ledger.account(.with { $0.account = account.data }, options: options)
-    } catch let error as RPCError where error.code == .notFound { return nil }
-  }
-
-  /// A sequence that the account has not used.
-  func next(of account: PublicKey) async throws -> UInt64 {
-    try await find(account)?.nextSequence ?? 1
-  }
-
-  func history(of account: PublicKey) async throws -> [Intertie_V1_HistoryEntry] {
-    try await ledger.history(
-      .with {
-        $0.account = account.data
-        $0.limit = 100
-      }, options: options
-    ).lines
   }
 }

@@ -8,7 +8,7 @@ import Wire
 struct UnionReckoning: Sendable {
   let union: Union
   let overview: Intertie_V1_OverviewResponse
-  /// All of them, ascending.
+  /// All that the node knows, ascending: those before it joined by a state it does not.
   let rounds: [Intertie_V1_CouplingRound]
   let withdrawals: [Intertie_V1_Withdrawal]
   /// Money that the lines' owner has on the backbone.
@@ -100,8 +100,27 @@ struct UnionReckoning: Sendable {
 
   // MARK: What is conserved
 
+  /// All rounds, those before this node's first from one that has all. Throws when the two do not
+  /// say the same of a round that both know.
+  func rounds(
+    completedBy others: [Intertie_V1_CouplingRound]
+  ) throws -> [Intertie_V1_CouplingRound] {
+    let first = rounds.first?.round ?? .max
+    let known = Dictionary(uniqueKeysWithValues: others.map { ($0.round, $0) })
+    for round in rounds {
+      try demand(known[round.round].map { $0 == round } ?? true, "other figures: \(round)")
+    }
+    // Either may have been asked a round later than the other.
+    let (last, ours) = (others.last?.round ?? .min, rounds.last?.round ?? .min)
+    let own = Set(rounds.map(\.round))
+    try demand(
+      others.allSatisfy { $0.round < first || $0.round > ours || own.contains($0.round) }
+        && rounds.allSatisfy { $0.round > last || known[$0.round] != nil }, "other rounds")
+    return others.filter { $0.round < first } + rounds
+  }
+
   /// Money and TSL are where they came in, less what went out; energy that left came to others.
-  func checkTotals(issued: Int64) throws {
+  func checkTotals(issued: Int64, rounds: [Intertie_V1_CouplingRound]) throws {
     let reserves = overview.grids.reduce(Int64(0)) { $0 + $1.reserveMoney }
     let waiting = withdrawals.reduce(Int64(0)) { $0 + $1.amount }
     let earned = rounds.reduce(Int64(0)) { sum, round in

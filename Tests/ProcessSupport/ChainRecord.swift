@@ -26,9 +26,11 @@ package struct ChainRecord {
   package private(set) var first: UInt64 = 1
 
   /// Reads all blocks of `store`. `officials` are those who may command besides the members.
-  package init(_ store: Store, community: Community, officials: Set<PublicKey> = []) throws {
-    let members = Self.places(of: community.members)
-    let meters = Self.places(of: community.meters)
+  package init(
+    _ store: Store, members: [SigningKey], meters: [SigningKey], officials: Set<PublicKey> = []
+  ) throws {
+    let members = Self.places(of: members)
+    let meters = Self.places(of: meters)
     let end = store.latestHeight
     while blocks < end {
       for block in try store.blocks(from: blocks + 1, through: end, limit: 64) {

@@ -19,6 +19,9 @@ package struct NodeFolder: Sendable {
   package var backbonePeers: String { path + "/backbone-peers" }
   package var log: String { path + "/log" }
   package var database: String { data + "/chain.sqlite" }
+  /// What the node has of the backbone.
+  package var backboneData: String { data + "/backbone" }
+  package var backboneDatabase: String { backboneData + "/chain.sqlite" }
   package var certificate: String { data + "/tls-certificate.pem" }
 
   package static var environment: [String: String] {

@@ -1,12 +1,11 @@
 import Foundation
-import ProcessSupport
 import Synchronization
 
 /// TCP forwarders on 127.0.0.1, one for each link of a network, that can be cut, stalled and
 /// delayed. One thread serves them all.
-final class Switchboard: Sendable {
+package final class Switchboard: Sendable {
   /// What happens on a link.
-  enum Mode: Hashable, Sendable {
+  package enum Mode: Hashable, Sendable {
     case open
     /// Connections are reset, and new ones refused.
     case cut
@@ -28,6 +27,8 @@ final class Switchboard: Sendable {
 
   struct State: Sendable {
     var lines: [Line] = []
+    /// What has passed on all lines, both ways.
+    var bytes = 0
     var isOver = false
   }
 
@@ -36,7 +37,7 @@ final class Switchboard: Sendable {
   private let alarm: (reading: Int32, writing: Int32)
   private let hasEnded = DispatchSemaphore(value: 0)
 
-  init() throws {
+  package init() throws {
     var ends: [Int32] = [0, 0]
     guard pipe(&ends) == 0 else { throw Fault("no pipe") }
     for end in ends { Socket.prepare(end) }
@@ -47,6 +48,7 @@ final class Switchboard: Sendable {
         let state = self.state.withLock { $0 }
         if state.isOver { break }
         loop.turn(state.lines)
+        self.state.withLock { [bytes = loop.bytes] in $0.bytes = bytes }
       }
       loop.end()
       hasEnded.signal()
@@ -56,7 +58,7 @@ final class Switchboard: Sendable {
   }
 
   /// A new line that leads nowhere yet; its number, and the port where it listens.
-  func add() throws -> (line: Int, port: Int) {
+  package func add() throws -> (line: Int, port: Int) {
     let keeper = try Socket.open()
     let port = try Socket.bind(keeper, to: 0)
     let line = state.withLock { state in
@@ -67,17 +69,20 @@ final class Switchboard: Sendable {
     return (line, port)
   }
 
-  func lead(_ line: Int, to port: Int?) {
+  package func lead(_ line: Int, to port: Int?) {
     state.withLock { $0.lines[line].target = port }
     wake()
   }
 
-  func set(_ mode: Mode, for lines: [Int]) {
+  package func set(_ mode: Mode, for lines: [Int]) {
     state.withLock { state in
       for line in lines { state.lines[line].mode = mode }
     }
     wake()
   }
+
+  /// Bytes that have passed on all lines, both ways, since the beginning.
+  package var bytes: Int { state.withLock { $0.bytes } }
 
   private func wake() {
     var byte: UInt8 = 1
@@ -85,7 +90,7 @@ final class Switchboard: Sendable {
   }
 
   /// Resets every connection and frees every port. To be called once, last.
-  func end() {
+  package func end() {
     state.withLock { $0.isOver = true }
     wake()
     hasEnded.wait()
@@ -123,6 +128,8 @@ struct SwitchboardLoop {
     var isOver: Bool { outward.isShut && inward.isShut }
   }
 
+  /// Read from any side of any connection so far.
+  private(set) var bytes = 0
   private let alarm: Int32
   private var listeners: [Int: Int32] = [:]
   private var cables: [Cable] = []
@@ -225,28 +232,36 @@ struct SwitchboardLoop {
     let (near, far) = (cables[index].near, cables[index].far)
     let readable = Int16(POLLIN | POLLHUP | POLLERR)
     let writable = Int16(POLLOUT | POLLERR)
-    if events.near & readable != 0, !Self.take(near, &cables[index].outward, due) { return false }
-    if events.far & readable != 0, !Self.take(far, &cables[index].inward, due) { return false }
+    if events.near & readable != 0 {
+      guard let count = Self.take(near, &cables[index].outward, due) else { return false }
+      bytes += count
+    }
+    if events.far & readable != 0 {
+      guard let count = Self.take(far, &cables[index].inward, due) else { return false }
+      bytes += count
+    }
     if events.near & writable != 0, !Self.give(near, &cables[index].inward, now) { return false }
     if events.far & writable != 0, !Self.give(far, &cables[index].outward, now) { return false }
     return !cables[index].isOver
   }
 
+  /// How many bytes came; nil when the connection is gone.
   private static func take(
     _ socket: Int32, _ flow: inout Flow, _ due: ContinuousClock.Instant
-  ) -> Bool {
-    guard !flow.hasEnded, flow.bytes < Flow.limit else { return true }
+  ) -> Int? {
+    guard !flow.hasEnded, flow.bytes < Flow.limit else { return 0 }
     switch Socket.read(socket) {
     case .bytes(let bytes):
       // What comes never overtakes what came before, whatever the delay was then.
       let due = max(due, flow.chunks.last?.due ?? due)
       flow.chunks.append((due, bytes[...]))
       flow.bytes += bytes.count
+      return bytes.count
     case .end: flow.hasEnded = true
     case .later: break
-    case .failed: return false
+    case .failed: return nil
     }
-    return true
+    return 0
   }
 
   private static func give(

@@ -1,9 +1,8 @@
 import Foundation
-import ProcessSupport
 
 /// TCP sockets of 127.0.0.1 that never block, by their descriptors.
-enum Socket {
-  enum Reading {
+package enum Socket {
+  package enum Reading {
     case bytes([UInt8])
     case later
     /// The other side has no more to say.
@@ -16,7 +15,7 @@ enum Socket {
 
   /// Several sockets may be bound to one port of ours, so that a port can be kept while no one
   /// listens there.
-  static func open() throws -> Int32 {
+  package static func open() throws -> Int32 {
     let socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard socket >= 0 else { throw Fault("no socket: \(String(cString: strerror(errno)))") }
     prepare(socket)
@@ -31,7 +30,7 @@ enum Socket {
   }
 
   /// Binds to `port`, 0 letting the system choose; the port.
-  static func bind(_ socket: Int32, to port: Int) throws -> Int {
+  package static func bind(_ socket: Int32, to port: Int) throws -> Int {
     var address = loopback(port)
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)
     let result = withUnsafeMutablePointer(to: &address) {
@@ -44,12 +43,12 @@ enum Socket {
   }
 
   /// Never to block, and not for processes that the tests start.
-  static func prepare(_ descriptor: Int32) {
+  package static func prepare(_ descriptor: Int32) {
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
   }
 
-  static func listen(at port: Int) throws -> Int32 {
+  package static func listen(at port: Int) throws -> Int32 {
     let socket = try open()
     _ = try bind(socket, to: port)
     guard Foundation.listen(socket, 64) == 0 else { throw Fault("cannot listen at \(port)") }
@@ -57,7 +56,7 @@ enum Socket {
   }
 
   /// Nil when no one waits.
-  static func accept(_ socket: Int32) -> Int32? {
+  package static func accept(_ socket: Int32) -> Int32? {
     let accepted = Foundation.accept(socket, nil, nil)
     guard accepted >= 0 else { return nil }
     prepare(accepted)
@@ -65,7 +64,7 @@ enum Socket {
   }
 
   /// A connection that stands or is under way; nil when it was refused at once.
-  static func connect(to port: Int) -> Int32? {
+  package static func connect(to port: Int) -> Int32? {
     guard let socket = try? open() else { return nil }
     var address = loopback(port)
     let result = withUnsafePointer(to: &address) {
@@ -86,7 +85,7 @@ enum Socket {
     return address
   }
 
-  static func read(_ socket: Int32) -> Reading {
+  package static func read(_ socket: Int32) -> Reading {
     var bytes = [UInt8](repeating: 0, count: readBytes)
     let count = recv(socket, &bytes, readBytes, 0)
     if count > 0 { return .bytes(Array(bytes[..<count])) }
@@ -95,14 +94,14 @@ enum Socket {
   }
 
   /// Whether the other side, of which no more than a byte is awaited, has not ended the connection.
-  static func isOpen(_ socket: Int32) -> Bool {
+  package static func isOpen(_ socket: Int32) -> Bool {
     var byte: UInt8 = 0
     let count = recv(socket, &byte, 1, 0)
     return count > 0 || (count < 0 && errno == EAGAIN)
   }
 
   /// How many of the bytes were taken; nil when the connection is gone.
-  static func write(_ socket: Int32, _ bytes: ArraySlice<UInt8>) -> Int? {
+  package static func write(_ socket: Int32, _ bytes: ArraySlice<UInt8>) -> Int? {
     let count = bytes.withUnsafeBytes {
       send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
     }
@@ -111,7 +110,7 @@ enum Socket {
   }
 
   /// Closes a connection so that its other side hears of it at once, with a reset.
-  static func reset(_ socket: Int32) {
+  package static func reset(_ socket: Int32) {
     var option = linger(l_onoff: 1, l_linger: 0)
     setsockopt(
       socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
