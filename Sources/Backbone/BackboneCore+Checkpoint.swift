@@ -71,10 +71,11 @@ extension BackboneCore {
     if headers != grids[place].headers { grids[place].headers = headers }
   }
 
-  /// Whether a second history of the grid shows if this header is proven: another block is known
-  /// at its height. False for a grid that is frozen, or not registered.
-  package func conflicts(_ header: ProvenHeader, of grid: ChainID) -> Bool {
-    guard let place = grids.place(of: grid), !grids[place].isFrozen else { return false }
+  /// Whether a second history of the grid shows if this header of an epoch is proven: another block
+  /// of that epoch is known at its height. False for a grid that is frozen, or not registered.
+  package func conflicts(_ header: ProvenHeader, epoch: UInt64, of grid: ChainID) -> Bool {
+    guard let place = grids.place(of: grid), !grids[place].isFrozen, epoch == grids[place].epoch
+    else { return false }
     return grids[place].headers.contains {
       $0.height == header.height && $0.hash != header.hash
     }
@@ -93,13 +94,11 @@ extension BackboneCore {
   }
 
   /// Stops a lane both ways and for ever. Its reserve stays where it is; a bid of it that waits is
-  /// dropped, which its members' holds end with: that is the last packet to the grid. Its lines
-  /// carry nothing more. No other grid loses anything.
+  /// dropped. The grid is told, with which its members' holds end, also those of a bid that is
+  /// under way. Its lines carry nothing more. No other grid loses anything.
   private mutating func freeze(_ place: Int, at height: UInt64, _ a: Digest, _ b: Digest) {
     guard !grids[place].isFrozen else { return }
-    if let round = grids[place].openRound {
-      send(.result(round: round, .notIncluded(.frozenSource)), to: place)
-    }
+    send(.frozen, to: place)
     grids[place].conflict = Conflict(
       height: height, first: min(a, b), second: max(a, b), shownAt: self.height)
     let grid = grids[place].grid

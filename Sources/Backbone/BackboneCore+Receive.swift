@@ -109,6 +109,12 @@ extension BackboneCore {
     guard packet.sequence > record.received else { throw .alreadyExecuted }
     guard packet.sequence == record.received + 1 else { throw .gap }
     guard hasRoomToSend(1) else { throw .outboxFull }
+    // Whoever proposes a block chooses its time within bounds, and must not lose a grid its round.
+    if packet.kind == PacketKind.bid.rawValue, case .bid(let round, _)? = try? packet.content(),
+      round == genesis.calendar.interval(at: time)
+    {
+      throw .intervalRuns
+    }
     return place
   }
 
@@ -122,7 +128,8 @@ extension BackboneCore {
       try enter(round: round, steps: steps, cost: bidCost(steps), of: place)
     case .transferOut(let transfer): try move(transfer, of: place)
     case .withdrawal(let account, let amount): try withdraw(amount, by: account, of: place)
-    case .result, .transferIn, .void, .issue, .reward, .wheeling, .validators: throw .wrongKind
+    case .result, .transferIn, .void, .issue, .reward, .wheeling, .validators, .frozen:
+      throw .wrongKind
     }
   }
 

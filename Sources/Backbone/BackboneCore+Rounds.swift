@@ -13,7 +13,8 @@ extension BackboneCore {
     grids[place].lastBid = round
     grids[place].hasMissed = false
     guard record.openRound == nil else { throw .roundOpen }
-    guard hasEnded(round) else { throw .roundInFuture }
+    // A bid for the very interval that runs waits; see `admit`.
+    guard round < genesis.calendar.interval(at: time) else { throw .roundInFuture }
     guard round > lastClosed, time < deadline(of: round) else { throw .tooLate }
     guard cost.raw <= record.free(.money) else { throw .insufficientReserve }
     grids[place].openRound = round
@@ -21,12 +22,6 @@ extension BackboneCore {
     let bid = OpenBid(round: round, grid: record.grid, cost: cost, steps: steps)
     let index = bids.firstIndex { ($0.round, $0.grid) > (round, record.grid) } ?? bids.count
     bids.insert(bid, at: index)
-  }
-
-  /// Bids are made at an interval's close, which is a while after its end: by so much this chain's
-  /// clock may be behind a grid's.
-  private func hasEnded(_ round: Interval) -> Bool {
-    round < genesis.calendar.interval(at: time)
   }
 
   /// When a round closes at the latest: this chain time or the first block after it.

@@ -121,6 +121,8 @@ package struct BackboneCore: Sendable {
     else { return false }
     grids[place].epoch = epoch
     grids[place].validators = validators
+    // At the same heights the old validators may have blocks that are final and void.
+    grids[place].headers = []
     return true
   }
 

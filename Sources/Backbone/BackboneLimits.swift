@@ -16,6 +16,7 @@ package enum BackboneLimits {
   package static let cleanPower: Int64 = 1_000_000_000_000_000
   /// Transfers and withdrawals of one grid that the backbone has not answered.
   package static let underWay = 1 << 14
-  /// Of these, what one account may have, so that no member can take every place.
+  /// Of these, what one account may have, so that no account can take every place. Accounts cost
+  /// nothing but a payment: who opens sixteen can.
   package static let underWayPerAccount = 1 << 10
 }

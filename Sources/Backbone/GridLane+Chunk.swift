@@ -13,6 +13,7 @@ extension GridLane {
     writer.write(acknowledged)
     credited.encode(into: &writer)
     debited.encode(into: &writer)
+    writer.write(isStopped)
     writer.write(openBid != nil)
     if let openBid {
       writer.write(openBid.round)
@@ -46,6 +47,7 @@ extension GridLane {
     acknowledged = try reader.read(UInt64.self)
     credited = try reader.readTotals()
     debited = try reader.readTotals()
+    isStopped = try reader.readBool()
     if try reader.readBool() {
       openBid = LaneBid(
         round: try reader.readInterval(), sequence: try reader.read(UInt64.self),
@@ -97,6 +99,7 @@ extension GridLane {
       }
       try require(taken <= debited[asset], "more \(asset) is under way than was taken")
     }
+    try require(!isStopped || openBid == nil, "a bid of a frozen grid waits")
     if let openBid {
       try require(
         openBid.round == lastRound && (1...sent).contains(openBid.sequence),

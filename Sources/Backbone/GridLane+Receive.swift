@@ -64,6 +64,10 @@ extension GridLane {
     case .wheeling(let line, let fee): return .wheeling(line: line, fee: fee)
     case .validators(let epoch, let keys):
       return adopt(keys, epoch: epoch) ? .validators(epoch: epoch) : .none
+    case .frozen:
+      isStopped = true
+      defer { openBid = nil }
+      return openBid.map { .release($0, .frozenSource) } ?? .none
     case .checkpoint, .bid, .transferOut, .withdrawal: throw .wrongKind
     }
   }
@@ -83,7 +87,8 @@ extension GridLane {
     return .none
   }
 
-  /// A hold ends with the result of its own round, and with nothing else.
+  /// A hold ends with the result of its own round, or with the grid's freezing, and with nothing
+  /// else.
   private mutating func settle(_ round: Interval, _ answer: CouplingAnswer) -> LaneEffect {
     guard let bid = openBid, bid.round == round else { return .none }
     openBid = nil

@@ -7,6 +7,6 @@ extension GridLane {
     let places = min(blockRoom - outbox.count, BackboneLimits.underWay - underWay.count)
     return LaneRoom(
       next: sent + 1, packets: max(places, 0), underWay: journeys.counts,
-      perAccount: BackboneLimits.underWayPerAccount)
+      perAccount: BackboneLimits.underWayPerAccount, isStopped: isStopped)
   }
 }

@@ -26,6 +26,9 @@ package struct GridLane: Hashable, Sendable {
   /// What packets to the backbone have taken, less what was refunded.
   package internal(set) var debited = TravellingAssets<Int128>()
 
+  /// Whether the backbone has frozen the grid, for it has signed two histories: nothing is sent any
+  /// more, and nothing is answered.
+  package internal(set) var isStopped = false
   /// The bid that waits for its result.
   package internal(set) var openBid: LaneBid?
   /// The last round in which the grid has bid.
@@ -60,8 +63,9 @@ package struct GridLane: Hashable, Sendable {
   // MARK: What the grid sends
 
   /// A member's transfer, already debited. Returns its sequence, by which a refund names it.
-  /// Throws, before any effect, `malformed` for an amount out of range or WATT, `limitExceeded`
-  /// when too many are under way, of the grid or of this account.
+  /// Throws, before any effect, `malformed` for an amount out of range or WATT, `unknownObject`
+  /// when the grid is frozen, `limitExceeded` when too many are under way, of the grid or of this
+  /// account.
   package mutating func transfer(_ transfer: TransferOut) throws(Rejection) -> UInt64 {
     guard transfer.asset != .watt, (1...Limits.amount).contains(transfer.amount) else {
       throw .malformed
@@ -82,11 +86,13 @@ package struct GridLane: Hashable, Sendable {
 
   /// What the grid offers in a round. `hold` is the ledger's number for all that it holds for this
   /// bid; the result names it again, once. Throws `malformed` for steps that do not fit,
-  /// `duplicate` for a round that was bid in or passed, `limitExceeded` while an older bid waits.
+  /// `duplicate` for a round that was bid in or passed, `limitExceeded` while an older bid waits,
+  /// `unknownObject` when the grid is frozen.
   package mutating func bid(
     round: Interval, steps: [UInt8], hold: UInt64
   ) throws(Rejection) {
     guard (1...Limits.couplingBidBytes).contains(steps.count) else { throw .malformed }
+    guard !isStopped else { throw .unknownObject }
     guard openBid == nil else { throw .limitExceeded }
     guard lastRound.map({ $0 < round }) ?? true else { throw .duplicate }
     let sequence = send(.bid(round: round, steps: steps))
@@ -96,12 +102,12 @@ package struct GridLane: Hashable, Sendable {
 
   /// Whether `bid` would take a bid in this round.
   package func canBid(in round: Interval) -> Bool {
-    openBid == nil && lastRound.map { $0 < round } ?? true
+    !isStopped && openBid == nil && lastRound.map { $0 < round } ?? true
   }
 
   /// What the grid is at a final block of its own, above the last one named. Throws `malformed` for
-  /// figures that the lane's totals do not explain, `limitExceeded`, `staleVersion` for a block
-  /// that is not newer.
+  /// figures that the lane's totals do not explain, `unknownObject` when the grid is frozen,
+  /// `staleVersion` for a block that is not newer.
   package mutating func checkpoint(
     _ block: ProvenHeader, interval: Interval, supplies: TravellingAssets<Int64>,
     cleanStored: Energy, energyHeld: Energy
@@ -112,6 +118,7 @@ package struct GridLane: Hashable, Sendable {
       }
     }
     guard cleanStored >= .zero, energyHeld >= .zero else { throw .malformed }
+    guard !isStopped else { throw .unknownObject }
     guard block.height > checkpointed.height else { throw .staleVersion }
     _ = send(
       .checkpoint(
@@ -135,6 +142,7 @@ package struct GridLane: Hashable, Sendable {
   private mutating func dispatch(
     _ item: UnderWay.Item, _ content: PacketContent
   ) throws(Rejection) -> UInt64 {
+    guard !isStopped else { throw .unknownObject }
     guard room.packets > 0,
       journeys.counts[item.account, default: 0] < BackboneLimits.underWayPerAccount
     else { throw .limitExceeded }

@@ -1,6 +1,6 @@
-/// Two final blocks of one grid at one height, each with what makes it final: whoever validates the
-/// grid has signed two histories. It proves itself, so that anybody may bring it to the backbone,
-/// and nobody signs it.
+/// Two final blocks of one grid at one height and of one epoch, each with what makes it final:
+/// whoever validates the grid has signed two histories. It proves itself, so that anybody may bring
+/// it to the backbone, and nobody signs it.
 ///
 /// Canonical bytes: the grid's id; then for each of the two the changes of epoch behind a count of
 /// 8 bits, each behind its length, the header, and what makes it final, behind its length.
@@ -45,7 +45,7 @@ package struct HistoryReport: Hashable, Sendable {
   }
 
   /// Throws `malformed` for anything else than a report in canonical bytes of two different headers
-  /// of the grid at one height.
+  /// of the grid at one height and of one epoch.
   package init(decoding bytes: [UInt8]) throws(Rejection) {
     var reader = CanonicalReader(bytes)
     grid = try reader.readDigest()
@@ -53,7 +53,8 @@ package struct HistoryReport: Hashable, Sendable {
     second = try Side(from: &reader)
     try reader.finish()
     guard first.header.chain == grid, second.header.chain == grid,
-      first.header.height == second.header.height, first.header != second.header
+      first.header.height == second.header.height, first.header.epoch == second.header.epoch,
+      first.header != second.header
     else { throw .malformed }
   }
 }

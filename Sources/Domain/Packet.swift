@@ -94,6 +94,7 @@ package enum PacketKind: UInt8, CaseIterable, Sendable {
   case reward = 69
   case wheeling = 70
   case validators = 71
+  case frozen = 72
 
   package var isForBackbone: Bool { rawValue < 65 }
 }
@@ -114,6 +115,9 @@ package enum PacketReason: UInt8, Error, CaseIterable, Sendable {
   case gap = 5
   /// This block has sent as many packets as a block may: again in the next.
   case outboxFull = 6
+  /// A bid for the interval that still runs on this chain, whose clock is behind the sender's:
+  /// again when it is over.
+  case intervalRuns = 7
 
   // The packet is executed; what it asks for is not done.
   /// A kind that this chain does not know.

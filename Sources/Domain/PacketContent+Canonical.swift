@@ -32,6 +32,7 @@ extension PacketContent {
       writer.write(epoch)
       writer.write(UInt32(keys.count))
       for key in keys { writer.write(key) }
+    case .frozen: break
     }
   }
 
@@ -76,6 +77,7 @@ extension PacketContent {
       for _ in 0..<count { keys.append(try reader.readKey()) }
       try ValidatorSet.validate(keys)
       self = .validators(epoch: epoch, keys)
+    case .frozen: self = .frozen
     }
   }
 }

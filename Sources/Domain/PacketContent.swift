@@ -25,6 +25,8 @@ package enum PacketContent: Hashable, Sendable {
   case wheeling(line: UInt64, fee: Price)
   /// Backbone: who validates it from this epoch on.
   case validators(epoch: UInt64, [PublicKey])
+  /// Backbone: the grid has signed two histories, and nothing of it counts any more.
+  case frozen
 
   package var kind: PacketKind {
     switch self {
@@ -39,6 +41,7 @@ package enum PacketContent: Hashable, Sendable {
     case .reward: .reward
     case .wheeling: .wheeling
     case .validators: .validators
+    case .frozen: .frozen
     }
   }
 }

@@ -10,14 +10,18 @@ package struct LaneRoom: Hashable, Sendable {
   package var underWay: [AccountID: Int]
   /// How many one account may have.
   package var perAccount: Int
+  /// The backbone has frozen the grid.
+  package var isStopped: Bool
 
   package init(
-    next: UInt64, packets: Int, underWay: [AccountID: Int] = [:], perAccount: Int = .max
+    next: UInt64, packets: Int, underWay: [AccountID: Int] = [:], perAccount: Int = .max,
+    isStopped: Bool = false
   ) {
     self.next = next
     self.packets = packets
     self.underWay = underWay
     self.perAccount = perAccount
+    self.isStopped = isStopped
   }
 }
 

@@ -4,14 +4,15 @@ extension LedgerCore {
   // MARK: What leaves
 
   /// Debits what a command sends to another chain, and hands it on for the lane. On a grid of its
-  /// own there is no such object; nothing is debited that this block cannot send any more, or that
-  /// would be more than one account may have under way.
+  /// own, or one that the backbone has frozen, there is no such object; nothing is debited that
+  /// this block cannot send any more, or that would be more than one account may have under way.
   mutating func depart(
     _ body: CommandBody, _ by: Admitted, _ room: inout LaneRoom?, _ outcome: inout HoldOutcome
   ) throws(Rejection) {
     guard terms.hasBackbone, let cargo = body.cargo(from: accounts[by.signer.int].id) else {
       throw .unknownObject
     }
+    guard room?.isStopped != true else { throw .unknownObject }
     let sender = accounts[by.signer.int].id
     // The room is not taken out of its place, where it can be changed without a copy.
     guard let next = room?.next, outcome.departures.count < room?.packets ?? 0,

@@ -132,7 +132,7 @@ private func first(clean: Int64 = 0) -> Checkpoint {
     let packet = bench.packet(0, .checkpoint(first()))
     #expect(try bench.hand(packet, header: header) == .refused(.notLinked))
     #expect(bench.grid(0).conflict?.height == 10)
-    #expect(bench.core.outbox.isEmpty)
+    #expect(bench.core.outbox.map(\.kind) == [PacketKind.frozen.rawValue])
   }
 
   // MARK: Rewards

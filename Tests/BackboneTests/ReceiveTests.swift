@@ -79,9 +79,9 @@ import Testing
     let reserves = bench.core.gridRecords.map(\.reserve)
     #expect(try bench.send(0, content) == .refused(reason))
     #expect(bench.core.gridRecords.map(\.reserve) == reserves)
-    #expect(bench.core.outbox.count == 1)
-    #expect(bench.core.outbox[0].destination == gridID(0))
-    #expect(bench.core.outbox[0].acknowledged == 1)
+    // The frozen one was told so.
+    #expect(bench.core.outbox.map(\.destination) == [gridID(2), gridID(0)])
+    #expect(bench.core.outbox[1].acknowledged == 1)
     #expect(bench.lastSent == .void(sequence: 1, reason))
     // The lane goes on.
     #expect(try bench.send(0, transfer(to: 1, 1_000_000)) == .done)
@@ -175,6 +175,28 @@ import Testing
     #expect(bench.grid(0).headers.first?.height == 6)
   }
 
+  /// When an epoch ends, what its validators had ordered behind the block that ended it is final by
+  /// their signatures, and void: other blocks of the next epoch stand at the same heights.
+  @Test func blocksOfTwoEpochsAreNoTwoHistories() throws {
+    var bench = try Bench()
+    let id = gridID(0)
+    bench.core.witness(ProvenHeader(height: 7, hash: digest(1)), of: id)
+    let other = ProvenHeader(height: 7, hash: digest(2))
+    #expect(bench.core.conflicts(other, epoch: 1, of: id))
+    #expect(!bench.core.conflicts(other, epoch: 2, of: id))
+    let isAdopted = bench.core.adopt([key(77)], epoch: 2, of: id)
+    #expect(isAdopted)
+    #expect(!bench.core.conflicts(other, epoch: 2, of: id))
+    bench.core.witness(other, of: id)
+    #expect(!bench.grid(0).isFrozen)
+    // In the new epoch two are two.
+    let third = ProvenHeader(height: 7, hash: digest(3))
+    #expect(bench.core.conflicts(third, epoch: 2, of: id))
+    bench.core.witness(third, of: id)
+    #expect(bench.grid(0).isFrozen)
+    try bench.core.checkInvariants()
+  }
+
   @Test func validatorsFollowEachOther() throws {
     var bench = try Bench()
     #expect(bench.core.adopt([key(5)], epoch: 3, of: gridID(0)) == false)
@@ -184,6 +206,7 @@ import Testing
     #expect(bench.grid(0).validators == [key(5)])
     try bench.core.report(grid: gridID(3), height: 3, digest(1), digest(2))
     bench.core.announce(epoch: 2, validators: [key(6)])
-    #expect(bench.core.outbox.map(\.destination) == [gridID(0), gridID(1), gridID(2)])
+    // The frozen one was told that, and nothing more.
+    #expect(bench.core.outbox.map(\.destination) == [gridID(3), gridID(0), gridID(1), gridID(2)])
   }
 }

@@ -78,7 +78,7 @@ struct Sent {
     case .reward(_, _, let tokens): (asset, amount) = (.ect, tokens.raw)
     case .result(_, .cleared(_, _, _, let money)): amount = money.raw
     case .void(let sequence, _): (asset, amount) = refund(sequence)
-    case .result, .checkpoint, .bid, .wheeling, .validators: break
+    case .result, .checkpoint, .bid, .wheeling, .validators, .frozen: break
     }
   }
 }

@@ -52,6 +52,11 @@ extension ToyNetwork {
         grid.supplies == record.reserve
       else { throw Fault("grid \(number) is not at rest") }
     }
+    for (number, grid) in grids.enumerated() where core.gridRecords[number].isFrozen {
+      guard grid.lane.isStopped, grid.lane.openBid == nil, grid.held == 0,
+        grid.endedHolds.count == Int(grid.holds)
+      else { throw Fault("grid \(number) is frozen, and does not know it") }
+    }
     for journey in journeys where !core.gridRecords[journey.grid].isFrozen {
       guard journey.arrivals + journey.refunds == 1 else {
         throw Fault("packet \(journey.sequence) of grid \(journey.grid) never ended")

@@ -117,7 +117,7 @@ struct ToyNetwork {
   private mutating func transfer(from grid: Int) throws {
     let asset = random.element(of: TravellingAssets<Int64>.assets)
     let most = grids[grid].free[asset]
-    guard most > 0 else { return }
+    guard most > 0, !grids[grid].lane.isStopped else { return }
     let amount = random.int(1...most)
     let number = journeys.count
     // One in ten goes to a grid that nobody has heard of.
@@ -132,7 +132,7 @@ struct ToyNetwork {
   }
 
   private mutating func withdraw(from grid: Int) throws {
-    guard grids[grid].free.money > 0 else { return }
+    guard grids[grid].free.money > 0, !grids[grid].lane.isStopped else { return }
     let amount = random.int(1...grids[grid].free.money)
     let sequence = try grids[grid].lane.withdraw(Money(amount), from: key(8))
     grids[grid].free.money -= amount
@@ -145,12 +145,12 @@ struct ToyNetwork {
     // Mostly the interval that has ended; at times one that is long closed, or not begun.
     let round = now.advanced(by: random.isOne(in: 8) ? random.int(-3...1) : -1)
     let cost = random.isOne(in: 3) ? 0 : random.int(0...max(grids[grid].free.money / 4, 0))
-    let lane = grids[grid].lane
-    guard lane.openBid == nil, lane.lastRound.map({ $0 < round }) ?? true else { return }
+    guard grids[grid].lane.canBid(in: round) else { return }
     try grids[grid].bid(round: round, cost: cost)
   }
 
   mutating func checkpoint(_ grid: Int) throws {
+    guard !grids[grid].lane.isStopped else { return }
     grids[grid].cleanStored += random.int(0...400_000_000)
     try grids[grid].checkpoint(interval: backboneGenesis.calendar.interval(at: core.time))
     tally.checkpoints += 1

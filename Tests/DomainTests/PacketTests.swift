@@ -45,7 +45,7 @@ private func decode(_ bytes: [UInt8]) throws(Rejection) -> Packet {
     .issue(to: key(4), asset: .money, amount: 12),
     .reward(interval: Interval(5), clean: Energy(6), amount: RewardTokens(7)),
     .wheeling(line: 3, fee: Price(Limits.price)),
-    .validators(epoch: 2, (0..<UInt64(Limits.validators)).map { key($0 + 10) }),
+    .validators(epoch: 2, (0..<UInt64(Limits.validators)).map { key($0 + 10) }), .frozen,
   ]
 
   @Test(arguments: contents)
@@ -141,9 +141,9 @@ private func decode(_ bytes: [UInt8]) throws(Rejection) -> Packet {
   /// They are in hashes on two chains: they never change.
   @Test func rawValuesStay() {
     #expect(
-      PacketKind.allCases.map(\.rawValue) == [1, 2, 3, 4, 65, 66, 67, 68, 69, 70, 71])
+      PacketKind.allCases.map(\.rawValue) == [1, 2, 3, 4, 65, 66, 67, 68, 69, 70, 71, 72])
     #expect(
-      PacketReason.allCases.map(\.rawValue) == Array(1...6) + Array(16...30))
+      PacketReason.allCases.map(\.rawValue) == Array(1...7) + Array(16...30))
     #expect(PacketReason.allCases.filter(\.isExecuted).count == 15)
   }
 }

@@ -144,6 +144,17 @@ struct CoupledGrid {
     return try await pipeline.settleRound(round, told)
   }
 
+  /// The backbone says that it has frozen the grid.
+  mutating func freeze() async throws {
+    answered += 1
+    let lane = try #require(pipeline.lane)
+    let packet = Packet(
+      source: lane.backbone, destination: lane.grid, sequence: answered, acknowledged: lane.sent,
+      content: .frozen)
+    let received = try await pipeline.receive([packet], entry: nil)
+    #expect(received.executed == 1)
+  }
+
   /// A fill with the money that a backbone would pay for it.
   func fill(at price: Int64, bought: Int64 = 0, sold: Int64 = 0) throws -> RoundFill {
     let energy = Energy(wattHours: sold - bought)

@@ -82,6 +82,31 @@ import Testing
     #expect(execution.chunks != nil && grid.open == nil)
   }
 
+  @Test func theHoldsOfAFrozenGridEnd() async throws {
+    var grid = try await CoupledGrid()
+    try await grid.place(0, .sell, 5000, at: 250_000)
+    try await grid.close([(8_000_000, 0), (0, 0), (0, 1_500_300)])
+    #expect(try grid.takeBid() != nil && grid.account(0).watt.raw < 6_500_000)
+    try await grid.freeze()
+    let execution = try await grid.execute()
+    #expect(execution.records.count == 1 && grid.open == nil)
+    #expect(grid.account(0).watt.raw == 6_500_000 && grid.account(2).heldMoney == .zero)
+    // It trades by itself from then on: nothing is in escrow, nothing is sent.
+    for _ in 1...2 {
+      let close = try await grid.close([(1_000_000, 0), (0, 0), (0, 500_000)])
+      #expect(close.closes.count == 1 && close.packets.isEmpty && grid.open == nil)
+    }
+    let money = grid.account(0).money
+    let abroad = CommandBody.transferAbroad(
+      grid: Digest.sha256([1]), to: CoupledGrid.home(1), asset: .money, amount: 5, deadline: 100)
+    #expect(try await grid.run(abroad, by: 0) == .rejected(.unknownObject))
+    #expect(try await grid.run(.redeem(amount: Money(5)), by: 0) == .rejected(.unknownObject))
+    #expect(grid.account(0).money == money)
+    let lane = try #require(grid.pipeline.lane)
+    #expect(lane.isStopped)
+    #expect(try GridLane(chunk: lane.chunk) == lane)
+  }
+
   @Test func aShortfallIsBoughtFromTheNeighboursAndTheRestFromTheUtility() async throws {
     var grid = try await CoupledGrid()
     try await grid.close([(0, 0), (0, 0), (0, 3_000_700)])

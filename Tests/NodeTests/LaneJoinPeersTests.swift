@@ -7,8 +7,8 @@ import Storage
 import Synchronization
 import Testing
 
-/// Whole nodes: one that has kept the backbone from the beginning, and one of a grid that takes a
-/// state of it, whose packets all are older than that state.
+/// Whole nodes: one that has kept the backbone from the beginning, and one of a grid that has taken
+/// a state of it, behind all packets that were sent to the grid.
 @Suite struct LaneJoinPeersTests {
   private final class Port: Sendable {
     private let value = Mutex<Int?>(nil)
@@ -41,8 +41,8 @@ import Testing
 
   /// The chain up to a state that can be proven, nothing kept below it; the money that the late
   /// grid is to have was sent in its first blocks.
-  private func makeBackbone() throws -> Int64 {
-    for name in ["keeper/backbone", "late"] {
+  private func makeBackbone() async throws -> Int64 {
+    for name in ["keeper/backbone", "late/backbone"] {
       try FileManager.default.createDirectory(
         atPath: folder + "/" + name, withIntermediateDirectories: true)
     }
@@ -61,13 +61,18 @@ import Testing
       [maker.command(.rate(late.id, cleanPower: Power(1)))], isSaving: true)
     for _ in 0..<3 { try maker.block() }
     try maker.store.prune(below: .max)
+    let joined = try Store(
+      path: folder + "/late/backbone/chain.sqlite", chain: BackboneMaker.id)
+    var join = SnapshotJoin<BackbonePipeline>(store: joined, genesis: BackboneMaker.genesis)
+    #expect(try await join.run([maker.archive.source(named: "keeper")]).height == 21)
+    try joined.close()
     try maker.store.close()
     return BackboneMaker.origin + Int64(maker.height) + 1
   }
 
-  @Test(.timeLimit(.minutes(1))) func aGridThatJoinsByAStateGetsItsEarlierPackets() async throws {
+  @Test(.timeLimit(.minutes(3))) func aGridThatJoinsByAStateGetsItsEarlierPackets() async throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let last = try makeBackbone() * 1_000_000
+    let last = try await makeBackbone() * 1_000_000
     let begin = ContinuousClock.now
     let wall: @Sendable () -> Int64 = {
       let elapsed = (ContinuousClock.now - begin).components

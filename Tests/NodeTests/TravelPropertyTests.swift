@@ -200,7 +200,7 @@ private struct Traffic {
     case .reward(_, _, let amount): sums.ect += amount.raw
     case .void(let sequence, _):
       try add(try #require(grid?.sent[Int(sequence) - 1]).packet, to: &sums)
-    case .checkpoint, .bid, .result, .wheeling, .validators: break
+    case .checkpoint, .bid, .result, .wheeling, .validators, .frozen: break
     }
   }
 

@@ -5,6 +5,7 @@ import Foundation
 import Node
 import Storage
 import Testing
+import Wire
 
 /// A grid that signs two histories is frozen, whoever shows it, and by whatever shows it.
 @Suite struct TwoHistoriesTests {
@@ -128,9 +129,11 @@ import Testing
         grid.report(first, ofOther), strange)
         == [.badSignature, .badSignature, .unknownObject, .unknownObject])
     #expect(maker.core.gridRecords.allSatisfy { !$0.isFrozen })
-    // These are not even reports: one block twice, two heights, another grid's block.
+    // These are not even reports: one block twice, two heights, another grid's block, another
+    // epoch's: what its validators had ordered above the block that ended it is final and void.
     for (a, b) in [
       (first, first), (first, grid.side(grid.header(8))), (first, other.side(other.header(7))),
+      (first, ofOther),
     ] {
       let report = HistoryReport(grid: grid.id, first: a, second: b)
       #expect(throws: Rejection.malformed) { try HistoryReport(decoding: report.encoded) }
@@ -141,5 +144,46 @@ import Testing
       let bytes = Array(good.encoded.prefix(cut))
       #expect(throws: Rejection.malformed) { try HistoryReport(decoding: bytes) }
     }
+  }
+
+  // MARK: From files
+
+  /// Two nodes of one grid have given proofs of different histories. The backbone knows the grid as
+  /// it was registered, or as it is by now.
+  @Test(arguments: [(1, 1), (3, 1), (3, 3)] as [(UInt64, UInt64)])
+  func twoProofFilesMakeAReport(epoch: UInt64, known: UInt64) async throws {
+    try await ProofFixture.with(epoch: epoch) { one in
+      try await ProofFixture.with(epoch: epoch) { two in
+        try await one.chain.add([try one.transfer(1)])
+        try await two.chain.add([try two.transfer(2)])
+        try await two.chain.add()
+        // The headers of the proofs differ in height; the first has two more behind it.
+        let first = try Self.read(one.file(.balance(try await one.balance(descendants: 2))))
+        let second = try Self.read(two.file(.balance(try await two.balance())))
+        #expect(first.header.height + 1 == second.header.height)
+        let report = try HistoryReport(first, second, known: known)
+        #expect(report.first.epochs.count == Int(epoch - known))
+        let again = try HistoryReport(decoding: report.encoded)
+        let validators = try #require(first.validators.validators(of: known))
+        let chain = one.genesis.chainID
+        let proven = try ProvenReport(
+          again, known: ProvenValidators(chain: chain, epoch: known, validators: validators))
+        #expect(proven.height == second.header.height)
+        #expect(proven.second == second.header.hash && proven.first != proven.second)
+        // Once the epoch is over, its keys prove nothing.
+        let later = ProvenValidators(chain: chain, epoch: epoch + 1, validators: validators)
+        #expect(throws: Rejection.staleVersion) { try ProvenReport(again, known: later) }
+        // One history is none, whichever of its blocks the files are of.
+        let same = try Self.read(one.file(.balance(try await one.balance())))
+        for pair in [(first, same), (first, first)] {
+          #expect(throws: NodeFailure.self) { try HistoryReport(pair.0, pair.1, known: known) }
+        }
+      }
+    }
+  }
+
+  private static func read(_ file: Intertie_V1_ProofFile) throws -> ProofFile {
+    let bytes: [UInt8] = try file.serializedBytes()
+    return try ProofFile(decoding: bytes)
   }
 }

@@ -28,7 +28,7 @@ package enum PacketEffect: Hashable, Sendable {
     case .void(let sequence, _): self = .void(of: sequence)
     case .result(let round, .cleared(_, let bought, let sold, let money)):
       self = .result(round, bought: bought, sold: sold, money: money.raw)
-    case .checkpoint, .bid, .result, .wheeling, .validators: break
+    case .checkpoint, .bid, .result, .wheeling, .validators, .frozen: break
     }
   }
 }

@@ -111,7 +111,7 @@ package struct BackbonePipeline: RestorableState {
       return .rejected(.unknownObject)
     }
     let header = ProvenHeader(height: delivery.header.height, hash: delivery.header.hash)
-    let isConflict = core.conflicts(header, of: grid.grid)
+    let isConflict = core.conflicts(header, epoch: delivery.header.epoch, of: grid.grid)
     // Before the proof, which is dear.
     if !isConflict, let refusal = delivery.refusal(received: grid.received) {
       return .rejected(refusal)

@@ -53,7 +53,7 @@ package final class BackboneView: ChainPublisher {
     guard let grid = core.grid(delivery.source), !grid.isFrozen else { return .unknownObject }
     let header = ProvenHeader(height: delivery.header.height, hash: delivery.header.hash)
     // A second history counts, whatever packets come with it.
-    if !core.conflicts(header, of: grid.grid),
+    if !core.conflicts(header, epoch: delivery.header.epoch, of: grid.grid),
       let refusal = delivery.refusal(received: grid.received)
     {
       return refusal

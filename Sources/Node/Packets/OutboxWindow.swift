@@ -8,10 +8,9 @@ import Storage
 /// covers all packets behind the highest block that its own header, or one before it, attests. Of
 /// the headers that attest a packet's block or a later one, take the first, and call that block b:
 /// b's own header and those before it attest blocks below the packet's, so that b's root covers the
-/// packet. So does the root of any later b behind which no header up to b's own attests the packet:
-/// of any b below the first of these headers. Every packet stands under a root that a header
-/// attests, whichever blocks headers pass over. One that stands under two is executed once, by its
-/// sequence.
+/// packet. So does the root of any later block below the first of these headers. Every packet
+/// stands under a root that a header attests, whichever blocks headers pass over. One that stands
+/// under two is executed once, by its sequence.
 package struct OutboxWindow: Hashable, Sendable {
   private struct Sent: Hashable, Sendable {
     let height: UInt64

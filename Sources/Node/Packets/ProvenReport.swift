@@ -10,7 +10,10 @@ package struct ProvenReport: Sendable {
 
   /// `known`: the newest epoch of the grid that is known, and its validators. Keys of older epochs
   /// prove nothing any more: whoever has left, or whose old key is stolen, must not be able to stop
-  /// a grid. Throws as `ProvenPackets` does: `unknownObject` for another grid's report.
+  /// a grid. Throws as `ProvenPackets` does: `unknownObject` for another grid's report; and
+  /// `malformed` for anything but two blocks of one epoch at one height. Blocks of two epochs at
+  /// one height are no second history: what the old validators had ordered behind the block that
+  /// ended their epoch is final by their signatures, and void.
   package init(_ report: HistoryReport, known: ProvenValidators) throws(Rejection) {
     guard report.grid == known.chain else { throw .unknownObject }
     var hashes: [Digest] = []
@@ -22,9 +25,9 @@ package struct ProvenReport: Sendable {
         known: known)
       hashes.append(proven.hash)
     }
-    guard hashes[0] != hashes[1], report.first.header.height == report.second.header.height else {
-      throw .malformed
-    }
+    guard hashes[0] != hashes[1], report.first.header.height == report.second.header.height,
+      report.first.header.epoch == report.second.header.epoch
+    else { throw .malformed }
     height = report.first.header.height
     (first, second) = (hashes[0], hashes[1])
   }
@@ -65,8 +68,8 @@ struct ProvenHeaderChain {
 
 extension HistoryReport {
   /// What two proof files of one grid show together: the first height at which they have different
-  /// final blocks. `known`: the newest epoch of the grid that the backbone knows. Throws `invalid`
-  /// when they are of different chains, or show one history.
+  /// final blocks of one epoch. `known`: the newest epoch of the grid that the backbone knows.
+  /// Throws `invalid` when they are of different chains, or do not contradict each other.
   package init(_ one: ProofFile, _ two: ProofFile, known: UInt64) throws(NodeFailure) {
     guard one.validators.chain == two.validators.chain else {
       throw .invalid("the files are of two chains")
@@ -74,7 +77,9 @@ extension HistoryReport {
     let (first, second) = (one.finalHeaders, two.finalHeaders)
     for (place, header) in first.enumerated() {
       guard
-        let other = second.firstIndex(where: { $0.height == header.height && $0 != header })
+        let other = second.firstIndex(where: {
+          $0.height == header.height && $0.epoch == header.epoch && $0 != header
+        })
       else { continue }
       self.init(
         grid: one.validators.chain, first: one.side(at: place, known: known),
@@ -85,7 +90,8 @@ extension HistoryReport {
       return
     }
     throw .invalid(
-      "the files show one history: no height at which they have different final blocks")
+      "the files do not contradict each other: they have no height and epoch with different final "
+        + "blocks")
   }
 }
 

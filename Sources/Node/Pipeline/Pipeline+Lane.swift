@@ -131,7 +131,7 @@ extension Pipeline {
 
   /// Tells the backbone what the grid is at this block.
   mutating func sendCheckpoint(of block: DecidedBlock) async throws(InvariantViolation) {
-    guard lane != nil else { return }
+    guard let frozen = lane?.isStopped, !frozen else { return }
     let supplies = await ledger.supplies()
     let cleanStored = await fee.cleanStored
     let interval = newestFinal

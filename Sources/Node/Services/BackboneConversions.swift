@@ -80,6 +80,8 @@ extension Intertie_V1_GridEnd {
     sent = lane.sent
     received = lane.received
     underWay = UInt32(clamping: lane.underWay.count)
+    acknowledged = lane.acknowledged
+    isStopped = lane.isStopped
     if let bid = lane.openBid { openRound = bid.round.index }
   }
 }

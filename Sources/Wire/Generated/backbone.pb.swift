@@ -288,6 +288,13 @@ package nonisolated struct Intertie_V1_GridEnd: Sendable {
   /// Clears the value of `openRound`. Subsequent reads from it will return its default value.
   package mutating func clearOpenRound() {self._openRound = nil}
 
+  /// The last packet of it that the backbone is known to have executed; 0: none. What was refunded of
+  /// these stands in its sender's history.
+  package var acknowledged: UInt64 = 0
+
+  /// Whether the backbone has frozen it: nothing is sent any more.
+  package var isStopped: Bool = false
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -1040,7 +1047,7 @@ nonisolated extension Intertie_V1_OverviewResponse: SwiftProtobuf.Message, Swift
 
 nonisolated extension Intertie_V1_GridEnd: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GridEnd"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grid\0\u{1}sent\0\u{1}received\0\u{3}under_way\0\u{3}open_round\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grid\0\u{1}sent\0\u{1}received\0\u{3}under_way\0\u{3}open_round\0\u{1}acknowledged\0\u{3}is_stopped\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1053,6 +1060,8 @@ nonisolated extension Intertie_V1_GridEnd: SwiftProtobuf.Message, SwiftProtobuf.
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.received) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.underWay) }()
       case 5: try { try decoder.decodeSingularInt64Field(value: &self._openRound) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.acknowledged) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.isStopped) }()
       default: break
       }
     }
@@ -1078,6 +1087,12 @@ nonisolated extension Intertie_V1_GridEnd: SwiftProtobuf.Message, SwiftProtobuf.
     try { if let v = self._openRound {
       try visitor.visitSingularInt64Field(value: v, fieldNumber: 5)
     } }()
+    if self.acknowledged != 0 {
+      try visitor.visitSingularUInt64Field(value: self.acknowledged, fieldNumber: 6)
+    }
+    if self.isStopped != false {
+      try visitor.visitSingularBoolField(value: self.isStopped, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1087,6 +1102,8 @@ nonisolated extension Intertie_V1_GridEnd: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.received != rhs.received {return false}
     if lhs.underWay != rhs.underWay {return false}
     if lhs._openRound != rhs._openRound {return false}
+    if lhs.acknowledged != rhs.acknowledged {return false}
+    if lhs.isStopped != rhs.isStopped {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -76,11 +76,16 @@ package struct CoupledSettings: Sendable {
     crashPermille = random.element(of: [0, 2, 6])
     diskPermille = random.element(of: [0, 0, 2])
     hasNodeFaults = random.chance(60)
-    losesDisks = random.chance(25)
+    losesDisks = random.chance(40)
     sync = 200...random.element(of: [500, 3_000, 20_000])
     snapshotEvery = random.element(of: [3, 12, 1_000])
     clientPause = random.element(of: [200, 500])
     roundSeconds = random.element(of: [600, 1800, 3600])
-    joinsByState = random.chance(70)
+    joinsByState = losesDisks && byzantineValidator == nil && random.chance(80)
+    if joinsByState {
+      // States near the tip, behind packets that were sent while a node was away.
+      snapshotEvery = 1
+      hasNodeFaults = true
+    }
   }
 }

@@ -52,12 +52,12 @@ extension Settlement {
     for (entry, receipt) in zip(decided.block.entries, execution.receipts) {
       entries.insert(entry.identity)
       guard receipt.rejection == nil else {
-        if case .delivery = entry.content { figures.refused += 1 }
+        if case .delivery(let delivery) = entry.content { refuse(delivery, receipt.rejection) }
         continue
       }
       if isPoisoned(entry) { fail("\(name) takes a delivery that proves nothing") }
       switch entry.content {
-      case .delivery(let delivery): take(delivery, voids, &asked)
+      case .delivery(let delivery): take(delivery, at: header.time, voids, &asked)
       case .command(let command): commands.append(command)
       case .report(let report): take(report)
       case .reading: fail("the backbone takes a reading")
@@ -111,6 +111,19 @@ extension Settlement {
 
   // MARK: packets of grids
 
+  /// One whose proof holds, and of which nothing could be executed in this block, has shown a block
+  /// of its source all the same.
+  private mutating func refuse(_ delivery: PacketDelivery, _ reason: Rejection?) {
+    figures.refused += 1
+    guard reason == .limitExceeded, let grid = federation.number(of: delivery.source) else {
+      return
+    }
+    let header = delivery.header
+    if !lanes[grid].prove(header.height, header.hash) {
+      fail("grid \(grid) shows a second history, and its delivery is refused")
+    }
+  }
+
   /// Only of a grid that lies, which it stops.
   private mutating func take(_ report: HistoryReport) {
     guard let grid = federation.number(of: report.grid), !lanes[grid].isHonest else {
@@ -120,9 +133,10 @@ extension Settlement {
   }
 
   /// The packets of an applied delivery that are new: the next ones, as their source sent them. Of
-  /// one that shows a second history there are none.
+  /// one that shows a second history there are none; a bid for the interval that runs waits, and
+  /// what is behind it.
   private mutating func take(
-    _ delivery: PacketDelivery, _ voids: Set<[UInt64]>, _ asked: inout Asked
+    _ delivery: PacketDelivery, at time: Timestamp, _ voids: Set<[UInt64]>, _ asked: inout Asked
   ) {
     figures.delivered += 1
     guard let grid = federation.number(of: delivery.source) else {
@@ -138,7 +152,7 @@ extension Settlement {
     guard lanes[grid].prove(height, delivery.header.hash) else { return }
     var isNew = false
     for proof in delivery.packets where proof.packet.sequence > lanes[grid].executed.count {
-      if lanes[grid].isFrozen { break }
+      if lanes[grid].isFrozen || isEarly(proof.packet, at: time) { break }
       let packet = proof.packet
       guard packet.sequence == lanes[grid].executed.count + 1 else {
         return fail("the backbone executes a packet of grid \(grid) behind a gap")
@@ -157,6 +171,12 @@ extension Settlement {
     if !isNew {
       fail("the backbone executes a packet of grid \(grid) again")
     }
+  }
+
+  private func isEarly(_ packet: Packet, at time: Timestamp) -> Bool {
+    guard case .bid(let round, _)? = try? packet.content() else { return false }
+    let calendar = federation.backbone.calendar
+    return calendar.start(of: round) <= time && time < calendar.end(of: round)
   }
 
   private mutating func execute(
@@ -228,7 +248,7 @@ extension Settlement {
         return fail("a reward for grid \(grid) without a checkpoint")
       }
       asked.checkpoints.remove(at: place)
-    case .issue, .wheeling, .validators: return
+    case .issue, .wheeling, .validators, .frozen: return
     case .checkpoint, .bid, .transferOut, .withdrawal: fail("the backbone sends what grids send")
     }
   }
