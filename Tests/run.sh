@@ -98,7 +98,7 @@ test_python() {
     .venv/bin/pip install --quiet --disable-pip-version-check -r $wanted || return
     cp $wanted .venv/installed
   fi
-  timeout --foreground 300 .venv/bin/python -m pytest Tests/Interop 2>&1 | tee $reports/python.log
+  timeout --foreground 600 .venv/bin/python -m pytest Tests/Interop 2>&1 | tee $reports/python.log
 }
 
 say "Format"

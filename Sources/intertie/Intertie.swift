@@ -16,8 +16,9 @@ struct Intertie: AsyncParsableCommand {
     commandName: "intertie",
     abstract: "A microgrid node: metering, market, ledger and fees of a community of homes.",
     discussion: """
-      Start with `intertie demo`, which runs a community of real homes in two minutes. To run a \
-      node of your own: `keys make`, `genesis make`, `node`; then `wallet` and `status` talk to it.
+      Start with `intertie demo`, which lets four communities of real homes couple their markets, \
+      in five minutes. To run a node of your own: `keys make`, `genesis make`, `node`; then \
+      `wallet` and `status` talk to it.
 
       Exit codes: 0 done; 1 it failed, with the reason on standard error; 2 rejected by the chain; \
       64 wrong arguments.

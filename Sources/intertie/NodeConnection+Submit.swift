@@ -26,10 +26,28 @@ extension NodeConnection {
   /// After so long a command that waits says what it waits for.
   private static let patience = Duration.seconds(4)
 
+  /// How often commands are signed anew whose sequences were taken meanwhile.
+  private static let attempts = 5
+
   /// Signs commands of one account, hands them in with one call, and waits for their receipts, in
   /// order; when that takes long, says on standard error why. The account's next sequence is asked
-  /// for, so that a wallet keeps no state of its own. Both chains keep the same time.
+  /// for, so that a wallet keeps no state of its own; where another command had taken it, because
+  /// this node had not yet seen what was handed in at another, it is asked for again. Both chains
+  /// keep the same time.
   func submit(
+    _ bodies: [CommandBody], key: SigningKey, to target: TargetChain
+  ) async throws -> [CommandOutcome] {
+    var attempt = 1
+    while true {
+      let outcomes = try await submitOnce(bodies, key: key, to: target)
+      let isTaken = outcomes.allSatisfy { $0.result.rejection == .replayed }
+      guard isTaken, !outcomes.isEmpty, attempt < Self.attempts else { return outcomes }
+      try await Task.sleep(for: .milliseconds(100 * attempt))
+      attempt += 1
+    }
+  }
+
+  private func submitOnce(
     _ bodies: [CommandBody], key: SigningKey, to target: TargetChain
   ) async throws -> [CommandOutcome] {
     guard let last = bodies.last else { return [] }

@@ -47,7 +47,9 @@ extension AuditCommand {
     print(
       "  entries      \(backbone.commands) commands, \(backbone.deliveries) deliveries, "
         + "\(backbone.rejected) rejected, \(backbone.signatures) signatures verified")
-    print("  packets      \(backbone.packetsSent) sent, \(backbone.packetsExecuted) executed")
+    print(
+      "  packets      \(backbone.packetsSent) sent to grids, \(backbone.packetsExecuted) of grids "
+        + "executed")
     print(
       "  rounds       \(backbone.rounds), \(kWh(report.exchanged)) between grids, wheeling "
         + "\(text(report.wheeling)) ¤, rent \(text(report.rent)) ¤, fund \(text(report.fund)) ¤")

@@ -141,7 +141,7 @@ enum BackboneTexts {
     for grid in round.grids {
       lines.append(
         "  grid \(directory.label(grid.grid))  "
-          + (grid.hasPrice ? price(grid.price) : "no price, nobody within reach")
+          + (grid.hasPrice ? price(grid.price) : "no price: nobody within reach has bid")
           + "  bought \(kWh(grid.boughtWh))  sold \(kWh(grid.soldWh))  "
           + (grid.money < 0 ? "paid " : "got ")
           + "\(Amounts.text(micro: Int64(clamping: grid.money.magnitude))) ¤")

@@ -59,15 +59,22 @@ struct Submission: ParsableArguments {
     try await submit(.backbone(body), to: .backbone)
   }
 
-  /// What came of a command that was applied, beyond that.
-  static func effects(of result: Intertie_V1_SubmitResult) -> [String] {
+  /// What came of a command that was applied, beyond that. `acknowledged`: the last packet that the
+  /// backbone is known to have executed.
+  static func effects(
+    of result: Intertie_V1_SubmitResult, acknowledged: UInt64 = 0
+  ) -> [String] {
     var lines: [String] = []
     if result.order > 0 {
       lines.append(
         "order \(result.order): \(Amounts.text(micro: result.filledWh * 1000)) kWh traded, "
           + "\(Amounts.text(micro: result.restingWh * 1000)) kWh resting")
     }
-    if result.packet > 0 {
+    if result.packet > 0, result.packet <= acknowledged {
+      lines.append(
+        "executed by the backbone, which it reached in packet \(result.packet); if it was "
+          + "refunded, `wallet history` shows it")
+    } else if result.packet > 0 {
       lines.append(
         "under way to the backbone in packet \(result.packet); refunded if it cannot be done")
     }
@@ -144,6 +151,8 @@ extension WalletCommand {
 
   enum AssetName: String, ExpressibleByArgument, CaseIterable {
     case watt, money, tsl, ect
+
+    init?(argument: String) { self.init(rawValue: argument.lowercased()) }
 
     var asset: Asset {
       switch self {

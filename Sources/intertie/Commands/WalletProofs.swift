@@ -30,10 +30,20 @@ extension WalletCommand {
         $0.command.sequence = sequence
       }
       guard let proof else {
-        let response = try await address.connect { connection in
-          try await connection.ledger.receipt(request, options: NodeConnection.options)
+        let (response, acknowledged) = try await address.connect { connection in
+          let response = try await connection.ledger.receipt(
+            request, options: NodeConnection.options)
+          let isOnItsWay = response.result.packet > 0
+          return (
+            response,
+            isOnItsWay ? try await connection.overviewIfAny()?.own.acknowledged ?? 0 : 0
+          )
         }
-        if json { print(try response.jsonString()) } else { show(response.result) }
+        if json {
+          print(try response.jsonString())
+        } else {
+          show(response.result, acknowledged: acknowledged)
+        }
         return
       }
       let source = try ProofSource(genesis: genesis)
@@ -45,11 +55,11 @@ extension WalletCommand {
       try source.write(file, to: proof)
     }
 
-    private func show(_ result: Intertie_V1_SubmitResult) {
+    private func show(_ result: Intertie_V1_SubmitResult, acknowledged: UInt64) {
       let reason = result.rejection.domain.map { "rejected: \($0)" } ?? "applied"
       let place = "block \(result.height), entry \(result.index); command \(sequence)"
       print("\(reason) (\(place)), \(StatusCommand.time(result.timeUs))")
-      for line in Submission.effects(of: result) { print(line) }
+      for line in Submission.effects(of: result, acknowledged: acknowledged) { print(line) }
     }
   }
 

@@ -29,6 +29,8 @@ extension WalletCommand {
     enum AssetName: String, ExpressibleByArgument, CaseIterable {
       case money, tsl, ect
 
+      init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+
       var asset: Asset {
         switch self {
         case .money: .money

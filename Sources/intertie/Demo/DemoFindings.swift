@@ -30,7 +30,7 @@ extension DemoSession {
     }
     findings.trades = try await trades(through: last.height)
     let keys = plan.keys
-    let accounts = keys.homes.map(\.account) + [keys.community, keys.cooperative]
+    let accounts = keys.homes.map(\.account) + [keys.community, keys.cooperative, keys.utility]
     for account in accounts.map(\.publicKey) {
       findings.histories[account] = try await history(of: account, through: last)
     }

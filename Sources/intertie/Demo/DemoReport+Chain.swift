@@ -23,6 +23,9 @@ extension DemoReport {
         "acknowledged after \(milliseconds(readings.medianDelayMicroseconds)) (median), "
           + "\(milliseconds(readings.longestDelayMicroseconds)) (longest)"),
       pair(
+        "settings",
+        "\(settings.sent) of agents, \(settings.misplaced) not at the close that they were for"),
+      pair(
         "pace",
         "\(span) in \(String(format: "%.0f", seconds)) s: \(rate(readings.sent)) readings and "
           + "\(rate(market.trades)) trades a second, set by the replay"),

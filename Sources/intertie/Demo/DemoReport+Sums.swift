@@ -13,6 +13,7 @@ extension DemoReport {
       seconds: Double(end.seconds - plan.start.seconds) / Double(plan.calendar.rate),
       days: plan.measured.days, audit: audit)
     sumEnergy(plan, findings)
+    market.storedPrice = findings.intervals.last?.feedInPrice ?? 0
     sumMarket(plan, findings)
     bills = plan.measured.homes.indices.map { Self.bill(of: $0, plan, findings) }
     arrears = findings.arrears
@@ -20,10 +21,12 @@ extension DemoReport {
     batteryHome = plan.keys.homes[plan.batteryHome].name
     sumTokens(plan, findings)
     sumReadings(outcome.tally, findings)
+    settings = outcome.settings
+    payments = paid(plan, findings)
     byHand = hands.indices.map { place in
       HandEntry(hands[place], traded: Self.tradedLater(place, hands, findings), plan)
     }
-    faults = findFaults(plan, findings)
+    faults = findFaults(plan, findings) + payments.faults(findings.intervals, arrears: arrears)
   }
 
   private mutating func sumEnergy(_ plan: DemoPlan, _ findings: DemoFindings) {

@@ -64,6 +64,8 @@ struct DemoReport: Encodable, Sendable {
     /// What the community's account, which makes the market, earned, and holds in storage.
     var makerMoney: Int64 = 0
     var makerStored: Int64 = 0
+    /// What is left in storage is worth this: the feed-in at the end.
+    var storedPrice: Int64 = 0
   }
 
   /// The intervals in which the utility asks the same.
@@ -125,6 +127,8 @@ struct DemoReport: Encodable, Sendable {
   var batteryHome = ""
   var tokens = Tokens()
   var readings = Readings()
+  var settings = SettingTally()
+  var payments = DemoPayments()
   var byHand: [HandEntry] = []
   var audit: AuditReport
   /// What is wrong; empty when all is well.

@@ -17,9 +17,17 @@ struct ReadingTally: Sendable {
   var acknowledged: Int { applied + refused.values.reduce(0, +) }
 }
 
+/// What became of the settings that agents got in the days.
+struct SettingTally: Encodable, Sendable {
+  var sent = 0
+  /// Came into a block before or behind the one close from which on they were to work.
+  var misplaced = 0
+}
+
 /// What happened in the days, as the clients saw it.
 struct DemoOutcome: Sendable {
   var tally = ReadingTally()
+  var settings = SettingTally()
   var hands: [HandResult] = []
   var findings = DemoFindings()
 }
@@ -53,7 +61,10 @@ struct DemoSession: Sendable {
   }
 
   /// Submits commands of any signers in one call; throws unless all of them are applied.
-  private func submit(_ commands: [(SigningKey, CommandBody)], _ what: String) async throws {
+  @discardableResult
+  private func submit(
+    _ commands: [(SigningKey, CommandBody)], _ what: String
+  ) async throws -> [Intertie_V1_SubmitResult] {
     let request = Intertie_V1_SubmitRequest.with {
       $0.commands = commands.map { sign($0.1, $0.0) }
     }
@@ -67,6 +78,7 @@ struct DemoSession: Sendable {
         throw CommandFailure("\(what): command \(index) was rejected: \(reason)")
       }
     }
+    return results
   }
 
   /// Members, meters, batteries, money and tokens; then the homes' agents.
@@ -159,22 +171,30 @@ struct DemoSession: Sendable {
 
   // MARK: Members and offices
 
-  /// Follows the plan's timeline; returns what became of the orders entered by hand.
-  func followTimeline() async throws -> [HandResult] {
-    var results: [HandResult] = []
+  /// Follows the plan's timeline; returns what became of the orders entered by hand, and of the
+  /// agents' settings.
+  func followTimeline() async throws -> (hands: [HandResult], settings: SettingTally) {
+    var hands: [HandResult] = []
+    var settings = SettingTally()
     var orders: [String: OrderID] = [:]
     for event in plan.timeline {
       try await sleep(until: event.time)
       switch event.act {
-      case .commands(let commands, let what): try await submit(commands, what)
+      case .commands(let commands, let what):
+        let results = try await submit(commands, what)
+        guard let window = event.window else { continue }
+        settings.sent += results.count
+        settings.misplaced += results.count {
+          !window.contains(Timestamp(microseconds: $0.timeUs))
+        }
       case .hand(let order):
         let label = "\(order.home)/\(order.name)"
         let result = try await enter(order, known: orders[label])
         if let id = result.receipt.order { orders[label] = id }
-        results.append(HandResult(order: order, receipt: result.receipt, height: result.height))
+        hands.append(HandResult(order: order, receipt: result.receipt, height: result.height))
       }
     }
-    return results
+    return (hands, settings)
   }
 
   private func enter(_ order: HandOrder, known: OrderID?) async throws
@@ -229,8 +249,11 @@ struct DemoSession: Sendable {
         return { $0.tally = tally }
       }
       group.addTask {
-        let hands = try await followTimeline()
-        return { $0.hands = hands }
+        let (hands, settings) = try await followTimeline()
+        return {
+          $0.hands = hands
+          $0.settings = settings
+        }
       }
       group.addTask {
         try await watch(show)

@@ -10,6 +10,8 @@ struct DemoEvent: Sendable {
 
   var time: Timestamp
   var act: Act
+  /// Times of the blocks in which it works at the close that it is for; nil: no close matters.
+  var window: Range<Timestamp>?
 }
 
 extension DemoPlan {
@@ -18,8 +20,11 @@ extension DemoPlan {
     var events: [DemoEvent] = []
     for day in 0..<measured.days {
       for (part, hour) in changes(day: day) {
+        let window = window(endingAt: time(day, hour))
         events.append(
-          DemoEvent(time: time(day, hour), act: .commands(agents(part, day: day), "agents")))
+          DemoEvent(
+            time: window.lowerBound.advanced(bySeconds: Self.settingsDelay),
+            act: .commands(agents(part, day: day), "agents"), window: window))
       }
       for hour in Self.publicationHours {
         events.append(
@@ -38,6 +43,17 @@ extension DemoPlan {
 
   func time(_ day: Int, _ hour: Int) -> Timestamp {
     start.advanced(bySeconds: Int64(day) * 86_400 + Int64(hour) * 3600)
+  }
+
+  /// From a close to the settings for the next one, chain seconds: as early as they may come, so
+  /// that they are there in time however busy the machine is.
+  private static let settingsDelay: Int64 = 60
+
+  /// When settings must come that are for the close of the interval that ends at `time`: from the
+  /// close before it on. A block closes what is due before it executes its commands.
+  private func window(endingAt time: Timestamp) -> Range<Timestamp> {
+    let ended = calendar.interval(at: time).advanced(by: -1)
+    return calendar.close(of: ended.advanced(by: -1))..<calendar.close(of: ended)
   }
 
   /// At which hours of a day the agents get new settings.

@@ -9,8 +9,9 @@ struct UnionDemo: Sendable {
   private let paces: [Double]
 
   static let days = 3
-  /// Wall-clock seconds for an interval of a community by itself.
-  private static let paceAlone = 0.15
+  /// Wall-clock seconds for an interval of a community by itself, which waits for nobody. Its
+  /// readings and settings have as much chain time as in the other pass.
+  private var paceAlone: Double { paces[0] / 2 }
   /// Of coupled ones: a round takes a few tenths of a second, and an interval whose predecessor's
   /// round is still open is not coupled. When too few are, the days begin anew at the next pace.
   private static let paces = [0.6, 1.2, 2.4]
@@ -18,7 +19,7 @@ struct UnionDemo: Sendable {
   static let trialRounds = 32
   static let leastCoupled = 90
 
-  /// `minutes` for all coupled days, whatever is coupled then.
+  /// `minutes` for all coupled days, whatever is coupled then; half of it for those before.
   init(data: String, days: Int, minutes: Double?) throws {
     plan = try UnionPlan(data: data, days: days)
     let intervals = Double(plan.communities[0].intervals)
@@ -87,7 +88,7 @@ struct UnionDemo: Sendable {
     DemoProgress.say("Four communities, first each by itself: starting their nodes ...")
     for lead in DemoNodes.leads {
       let plans = plan.plans(
-        calendar(Self.paceAlone, closeDelay: DemoNodes.closeDelayAlone, lead: lead))
+        calendar(paceAlone, closeDelay: UnionPlan.closeDelay, lead: lead))
       let files = plans.indices.map { alone($0, in: folder) }
       let outcomes = try await DemoNodes.run(plans, files) { connections -> [DemoOutcome]? in
         let sessions = zip(plans, connections).map { DemoSession(plan: $0, connection: $1) }
@@ -98,7 +99,7 @@ struct UnionDemo: Sendable {
           try await sessions[place].live { await progress.showAlone($0, of: place) }
         }
       }
-      if let outcomes { return Pass(plans: plans, outcomes: outcomes, pace: Self.paceAlone) }
+      if let outcomes { return Pass(plans: plans, outcomes: outcomes, pace: paceAlone) }
     }
     throw DemoNodes.tooBusy
   }

@@ -13,7 +13,7 @@ extension UnionReport {
       + cells([
         name, DemoText.kWh(own.consumed), DemoText.kWh(own.generated), DemoText.money(own.alone),
         DemoText.money(own.net), DemoText.money(coupled.net),
-        DemoText.money(own.net - coupled.net),
+        DemoText.money(Self.cents(own.net) - Self.cents(coupled.net)),
       ])
   }
 
@@ -59,18 +59,20 @@ extension UnionReport {
     } else {
       text.append("  No home pays more than with the utility alone.")
     }
-    let maker = totals.makers
-    return text + [
-      "  With the lines' owner (+\(DemoText.money(totals.lines)) ¤) and the communities' own "
-        + "accounts, which make the markets",
-      "  (\(maker < 0 ? "" : "+")\(DemoText.money(maker)) ¤), coupling saved "
-        + "\(DemoText.money(totals.saved)) ¤.",
-    ]
+    return text
   }
 
-  private static let cent: Int64 = 10_000
+  static let cent: Int64 = 10_000
 
   // MARK: Chains
+
+  private var settingsText: String {
+    let sent = grids.reduce(0) { $0 + $1.coupled.settings.sent }
+    let alone = grids.reduce(0) { $0 + $1.alone.settings.misplaced }
+    let coupled = grids.reduce(0) { $0 + $1.coupled.settings.misplaced }
+    return "\(DemoText.count(sent)) of agents in each pass; not at the close that they were for: "
+      + "\(alone) alone, \(coupled) coupled"
+  }
 
   private func pair(_ name: String, _ text: String) -> String {
     "  " + DemoText.left(name, 11) + text
@@ -111,6 +113,7 @@ extension UnionReport {
         "\(DemoText.count(readings)) sent, \(DemoText.count(acknowledged)) acknowledged as "
           + "durable, \(late) late; after \(milliseconds(median)) (median),"),
       pair("", "\(milliseconds(longest)) (longest)"),
+      pair("settings", settingsText),
       pair(
         "packets", "\(DemoText.count(packets)) between the grids and the backbone, each proven"),
       pair(

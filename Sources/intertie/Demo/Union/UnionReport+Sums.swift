@@ -78,6 +78,7 @@ extension UnionReport {
       $0 + $1.coupled.energy.tieExport - $1.coupled.energy.tieImport
     }
     require(net == 0, "\(net) mWh more left grids than came to grids")
+    if let fault = outside.fault(saved: totals.saved) { faults.append(fault) }
     let money = grids.reduce(totals.lines + fund) { $0 + $1.money }
     require(money == 0, "the rounds made \(money) µ¤ of nothing")
     require(

@@ -19,15 +19,29 @@ extension UnionReport {
   }
 
   private var headlines: [String] {
-    let percent = DemoText.percent(totals.saved, of: abs(totals.community))
+    // To the cent, so that what is printed adds up.
+    let (community, coupled) = (Self.cents(totals.community), Self.cents(totals.coupled))
+    let (lines, makers) = (Self.cents(totals.lines), Self.cents(totals.makers))
+    let homes = community - coupled
+    let percent = DemoText.percent(abs(homes), of: abs(community))
     return [
       "The homes' bills together:",
       sum("with the utility alone, ¤", totals.utility),
       sum("in a community of their own", totals.community),
       sum("with the communities coupled", totals.coupled),
-      "Coupling saved \(DemoText.money(totals.saved)) ¤ (\(percent)), the "
-        + "\(DemoText.money(totals.lines)) ¤ of fees and rent included that the lines' owner has.",
+      "Coupled they pay \(DemoText.money(abs(homes))) ¤ (\(percent)) "
+        + "\(homes < 0 ? "more" : "less") than in communities of their own.",
+      "The lines' owner got \(DemoText.money(lines)) ¤ of fees and rent; the communities' own "
+        + "accounts, which make",
+      "the markets, earned \(DemoText.money(abs(makers))) ¤ \(makers < 0 ? "less" : "more"). "
+        + "Coupling saved them all \(DemoText.money(homes + lines + makers)) ¤.",
     ]
+  }
+
+  /// Rounded to the nearest cent.
+  static func cents(_ money: Int64) -> Int64 {
+    let cents = Int64((money.magnitude + UInt64(cent / 2)) / UInt64(cent)) * cent
+    return money < 0 ? -cents : cents
   }
 
   private func sum(_ name: String, _ money: Int64) -> String {
@@ -183,6 +197,18 @@ extension UnionReport {
         + "\(DemoText.tokens(tokens)) in the grids, the rest with the backbone",
       "  ECT      \(DemoText.decimal(rewards, 6)) for clean energy that was stored, to the owners "
         + "of storage",
+    ] + savingLines
+  }
+
+  /// What was saved, against the only ones outside.
+  private var savingLines: [String] {
+    func money(_ sum: Int64) -> String { DemoText.decimal(sum, 6) }
+    let roundings = totals.saved - totals.utilitiesLess - totals.storedMore
+    return [
+      "  saved    by all \(money(totals.saved)) = what the utilities' accounts got less "
+        + money(totals.utilitiesLess),
+      "           + what more is left in storage \(money(totals.storedMore)) + roundings "
+        + "\(money(roundings)) ¤",
     ]
   }
 

@@ -30,15 +30,20 @@ struct UnionReport: Encodable, Sendable {
   }
 
   /// Bills of all homes three ways, with what is left in storage taken off, and what coupling saved
-  /// everybody: homes, market makers, and the lines' owner.
+  /// everybody: homes, market makers, and the lines' owner. Nobody else is there but the utilities.
   struct Totals: Encodable, Sendable {
     var utility: Int64 = 0
     var community: Int64 = 0
     var coupled: Int64 = 0
+    /// What the homes save: community less coupled.
+    var homes: Int64 = 0
     /// What market makers earned more, and what the lines' owner got.
     var makers: Int64 = 0
     var lines: Int64 = 0
     var saved: Int64 = 0
+    /// What the utilities got less by their own accounts, and what more is left in storage.
+    var utilitiesLess: Int64 = 0
+    var storedMore: Int64 = 0
     /// Energy that left grids for others, mWh.
     var sent: Int64 = 0
   }
@@ -77,7 +82,16 @@ struct UnionReport: Encodable, Sendable {
       totals.sent += grid.coupled.energy.tieExport
     }
     totals.lines = lines.reduce(0) { $0 + $1.wheeling + $1.rent }
-    totals.saved = totals.community - totals.coupled + totals.makers + totals.lines
+    totals.homes = totals.community - totals.coupled
+    totals.saved = totals.homes + totals.makers + totals.lines
+    totals.utilitiesLess = outside.utilitiesLess
+    totals.storedMore = outside.storedMore
+  }
+
+  /// The same from the other side.
+  var outside: SavingCheck {
+    SavingCheck(
+      alone: grids.map(\.alone.payments), coupled: grids.map(\.coupled.payments), fund: fund)
   }
 }
 
@@ -85,7 +99,7 @@ extension DemoReport {
   /// With what is left in storage, at feed-in as everywhere.
   var makerNet: Int64 {
     market.makerMoney
-      + Int64(Int128(market.makerStored) * Int128(market.feedIn) / 1_000_000)
+      + Int64(Int128(market.makerStored) * Int128(market.storedPrice) / 1_000_000)
   }
 
   /// Of the homes together.

@@ -100,7 +100,10 @@ struct UnionSession: Sendable {
         rounds.append(round)
         await progress.show(round)
       }
-      if !isTried, next > trial.index {
+      // No rounds at all are too few as well.
+      let calendar = sessions[0].plan.calendar
+      let isOver = sessions[0].left(until: calendar.close(of: trial.next)) < 0
+      if !isTried, next > trial.index || isOver {
         isTried = true
         let tried = rounds.filter { $0.round < trial.index && $0.grids.count == sessions.count }
         let least = UnionDemo.trialRounds * UnionDemo.leastCoupled / 100
