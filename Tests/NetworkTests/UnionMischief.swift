@@ -42,7 +42,7 @@ struct UnionMischief {
   private var mesh: Mesh { stage.nodes.mesh }
 
   /// Seconds within which a mended union must have a round of all grids, which every node knows.
-  static let recoverySeconds = 60.0
+  static let recoverySeconds = 90.0
 
   init(_ stage: UnionStage, _ pulse: UnionPulse, random: SplitMix64) {
     self.stage = stage

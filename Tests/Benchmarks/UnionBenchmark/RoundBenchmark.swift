@@ -4,32 +4,6 @@ import ProcessSupport
 import Storage
 import Wire
 
-/// What an interval with a round costs a backbone of four nodes and its grids together.
-struct RoundFigures: Sendable {
-  /// A straight line: what a round costs by itself, and each grid that bids in it.
-  struct Line: Sendable {
-    var base: Double
-    var each: Double
-
-    func at(_ grids: Double) -> Double { base + each * grids }
-
-    /// By least squares.
-    init(through points: [(x: Double, y: Double)]) {
-      let count = Double(points.count)
-      let x = points.reduce(0) { $0 + $1.x } / count
-      let y = points.reduce(0) { $0 + $1.y } / count
-      let above = points.reduce(0) { $0 + ($1.x - x) * ($1.y - y) }
-      each = above / points.reduce(0) { $0 + ($1.x - x) * ($1.x - x) }
-      base = y - each * x
-    }
-  }
-
-  /// CPU seconds, bytes on one replica's disk, and bytes between all nodes.
-  var processor: Line
-  var disk: Line
-  var wire: Line
-}
-
 /// One, two and four grids that bid 64 prices a side in each round, over one backbone of four
 /// nodes: CPU, bytes on disk and bytes on the wire for each interval.
 struct RoundBenchmark: Sendable {
@@ -46,39 +20,22 @@ struct RoundBenchmark: Sendable {
     var blocks: Double
   }
 
-  static func run() async throws -> RoundFigures {
+  static func run() async throws {
     table(
       "Rounds of grids that bid 64 prices a side, over one backbone of four nodes; each interval",
       [
         "grids", "CPU of all nodes", "backbone's blocks", "backbone on each disk",
         "between all nodes",
       ])
-    var all: [Figures] = []
     for count in grids {
       let one = try await measure(count)
-      all.append(one)
       row(
         [
-          "\(count)", "\(format(one.processor * 1000)) ms", format(one.blocks),
+          "\(one.grids)", "\(format(one.processor * 1000)) ms", format(one.blocks),
           "\(format(one.disk / 1024)) KiB", "\(format(one.wire / 1024)) KiB",
         ])
       fflush(nil)
     }
-    let lines = RoundFigures(
-      processor: .init(through: all.map { (Double($0.grids), $0.processor) }),
-      disk: .init(through: all.map { (Double($0.grids), $0.disk) }),
-      wire: .init(through: all.map { (Double($0.grids), $0.wire) }))
-    for (name, part) in [
-      ("a round by itself (least squares)", \RoundFigures.Line.base), ("each grid in it", \.each),
-    ] {
-      row(
-        [
-          name, "\(format(lines.processor[keyPath: part] * 1000)) ms", "",
-          "\(format(lines.disk[keyPath: part] / 1024)) KiB",
-          "\(format(lines.wire[keyPath: part] / 1024)) KiB",
-        ])
-    }
-    return lines
   }
 
   private static func measure(_ count: Int) async throws -> Figures {
@@ -113,16 +70,12 @@ struct RoundBenchmark: Sendable {
   ) async throws -> (processor: Double, wire: Double, blocks: Double) {
     try await league.nextInterval()
     let before = try await league.at(0) { try await $0.overview() }
-    let (used, bytes) = (await league.cpuSeconds(), league.nodes.mesh.bytes)
+    let (used, bytes) = (try await league.cpuSeconds(), league.nodes.mesh.bytes)
     for _ in 0..<intervals { try await league.nextInterval() }
-    let processor = await league.cpuSeconds() - used
+    let processor = try await league.cpuSeconds() - used
     let wire = league.nodes.mesh.bytes - bytes
     let after = try await league.at(0) { try await $0.overview() }
-    let rounds = try await league.at(0) { services in
-      try await services.backbone.rounds(
-        .with { $0.from = before.lastRound.round + 1 }, options: services.options
-      ).rounds
-    }
+    let rounds = try await league.rounds(after: before.lastRound.round)
     try demand(
       rounds.count >= intervals && rounds.allSatisfy { $0.grids.count == count },
       "\(rounds.map(\.grids.count)) grids bid in \(intervals) intervals")

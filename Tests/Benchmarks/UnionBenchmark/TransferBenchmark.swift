@@ -6,14 +6,16 @@ import Wire
 /// Transfers between the members of four grids: from handing one in at the one grid's node until
 /// the other grid's node shows the credit to who asks for it.
 struct TransferBenchmark: Sendable {
-  private static let alone = 60
-  private static let seconds = 6.0
+  /// So many that a percentile of 99 says something; every pair of grids equally often.
+  private static let alone = 204
+  private static let seconds = 5.0
   private static let warmUp = 2.0
   /// Transfers in one call at most.
   private static let batch = 64
   private static let flights = [64, 1024, 8192]
-  /// Milliseconds between two looks at what has come, when many are under way.
-  private static let period = 5
+  /// Milliseconds between two looks at what has come, when many are under way. The nodes' answers
+  /// are in the CPU that is measured: four nodes at 50 questions a second each.
+  private static let period = 20
 
   private let league: League
   /// Of each grid: gets what is sent there one at a time, and gets all else.
@@ -31,8 +33,11 @@ struct TransferBenchmark: Sendable {
 
   private func run() async throws {
     table(
-      "Transfers between four grids, intervals of 15 minutes",
-      ["in flight", "settled a second", "p50", "p90", "p99", "CPU of all nodes a transfer"])
+      "Transfers between four grids, intervals of 15 minutes; CPU with the answers to who asks",
+      [
+        "in flight", "settled a second", "p50", "p90", "p99", "CPU of all nodes a transfer",
+        "seen within",
+      ])
     try await runAlone()
     for count in Self.flights { try await run(inFlight: count) }
   }
@@ -77,16 +82,25 @@ struct TransferBenchmark: Sendable {
     row(
       [
         "1", format(1000 / (times.reduce(0, +) / Double(times.count)), 0), text(times, 50),
-        text(times, 90), text(times, 99),
+        text(times, 90), last(times), "", "\(format(resolution, 2)) ms",
+      ])
+    row(
+      [
+        "1, receipt of the debit", "", text(receipts, 50), text(receipts, 90), last(receipts), "",
         "",
       ])
-    print(
-      "| | | receipt of the debit: \(text(receipts, 50)) | | | seen within "
-        + "\(format(resolution, 2)) ms |")
+    fflush(nil)
   }
 
   private func text(_ times: [Double], _ percent: Int) -> String {
-    "\(format(times.percentile(percent), times.percentile(percent) < 100 ? 1 : 0)) ms"
+    text(times.percentile(percent))
+  }
+
+  private func text(_ time: Double) -> String { "\(format(time, time < 100 ? 1 : 0)) ms" }
+
+  /// Of fewer than a hundred the longest, for what it is.
+  private func last(_ times: [Double]) -> String {
+    times.count < 100 ? "longest \(text(times.percentile(100)))" : text(times, 99)
   }
 
   /// When the receipts were there.
@@ -110,9 +124,9 @@ struct TransferBenchmark: Sendable {
         group.addTask { try await listen(at: place, until: end) }
       }
       try await Task.sleep(for: .seconds(Self.warmUp))
-      let used = await league.cpuSeconds()
+      let used = try await league.cpuSeconds()
       try await Task.sleep(for: .seconds(end - now()))
-      processor = await league.cpuSeconds() - used
+      processor = try await league.cpuSeconds() - used
       try await group.waitForAll()
     }
     try await check()
@@ -124,8 +138,8 @@ struct TransferBenchmark: Sendable {
     row(
       [
         "\(count)", format(Double(times.count) / Self.seconds, 0), text(times, 50),
-        text(times, 90), text(times, 99),
-        "\(format(processor / Double(times.count) * 1000, 2)) ms",
+        text(times, 90), last(times),
+        "\(format(processor / Double(times.count) * 1000, 2)) ms", "\(Self.period) ms",
       ])
     fflush(nil)
   }
@@ -153,11 +167,13 @@ struct TransferBenchmark: Sendable {
   private func listen(at place: Int, until end: Double) async throws {
     let deadline = Deadline(60)
     try await league.at(place) { services in
+      var isKnown = false
       while now() < end || flights.coming(to: place) > 0 {
         var cursor: UInt64 = 0
         // Newest first, until a page brings one that is not new.
         repeat {
-          guard try await services.find(receivers[place]) != nil else { break }
+          if !isKnown { isKnown = try await services.find(receivers[place]) != nil }
+          guard isKnown else { break }
           let page = try await services.history(of: receivers[place], limit: 50, cursor: cursor)
           let news = page.lines.count { flights.arrive(Int($0.money), at: place) }
           cursor = news == page.lines.count ? page.next : 0

@@ -47,12 +47,8 @@ struct UnionBenchmark {
     print("bare Ed25519 verification: \(format(Yardstick.verificationMicroseconds())) µs of a core")
     if chosen.contains("transfers") { try await TransferBenchmark.run() }
     if chosen.contains("readings") { try await ReadingBenchmark.run(times: runs) }
-    var processes: RoundFigures?
-    if chosen.contains("rounds") { processes = try await RoundBenchmark.run() }
-    if chosen.contains("replica") {
-      let replica = try ReplicaBenchmark.run()
-      if let processes { Capacity(processes: processes, replica: replica).say() }
-    }
+    if chosen.contains("rounds") { try await RoundBenchmark.run() }
+    if chosen.contains("replica") { try ReplicaBenchmark.run() }
   }
 }
 
@@ -71,7 +67,8 @@ func fileBytes(_ path: String) -> Int {
 }
 
 extension [Double] {
-  /// The value that `percent` of all are at most as large as; there is one at least.
-  func percentile(_ percent: Int) -> Double { sorted()[(count - 1) * percent / 100] }
+  /// The smallest value that `percent` of all, 1...100, are at most as large as; there is one value
+  /// at least.
+  func percentile(_ percent: Int) -> Double { sorted()[(count * percent + 99) / 100 - 1] }
   var median: Double { percentile(50) }
 }
