@@ -12,7 +12,7 @@ SHELL := /bin/bash
 DEBIAN_PACKAGES := libsqlite3-dev zlib1g-dev protobuf-compiler python3 python3-venv
 SWIFT_FILES = $(shell find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*')
 
-.PHONY: help run test sim sim-coupled bench build format protos setup
+.PHONY: help run test sim sim-coupled bench build format protos setup promtool
 
 help:
 	@echo "make run      four communities of real homes couple their markets; a report at the end"
@@ -28,8 +28,31 @@ help:
 run: build
 	@exec .build/release/intertie demo
 
-test: setup
+test: setup promtool
 	@exec Tests/run.sh
+
+# Prometheus' promtool reads metrics and alerts as Prometheus does. It is taken out of Debian's
+# package, because installing that would start a server.
+promtool:
+	@tool=$$PWD/.build/tools/promtool
+	if command -v promtool > /dev/null || [ -x "$$tool" ]; then exit 0; fi
+	if ! command -v apt-get > /dev/null; then
+	  echo "No apt-get here. For the tests please install promtool, a part of Prometheus." >&2
+	  exit 0
+	fi
+	mkdir -p "$$(dirname "$$tool")"
+	folder=$$(mktemp -d)
+	trap 'rm -rf "$$folder"' EXIT
+	cd "$$folder"
+	chmod 755 .
+	if ! apt-get download -qq prometheus 2> /dev/null; then
+	  if [ "$$(id -u)" = 0 ]; then sudo=env; else sudo=sudo; fi
+	  $$sudo apt-get update -qq
+	  apt-get download -qq prometheus
+	fi
+	dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > "$$tool.new"
+	chmod 755 "$$tool.new"
+	mv "$$tool.new" "$$tool"
 
 # Whole nodes in a simulated network, with faults and Byzantine validators; see Tests/Simulation.
 SEEDS ?= 1000

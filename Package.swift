@@ -23,13 +23,19 @@ let grpc: [Target.Dependency] = [
 ]
 let transport = product("GRPCNIOTransportHTTP2Posix", "grpc-swift-nio-transport")
 let logging = product("Logging", "swift-log")
+let metrics = product("CoreMetrics", "swift-metrics")
+let http: [Target.Dependency] = [
+  product("NIOCore", "swift-nio"), product("NIOPosix", "swift-nio"),
+  product("NIOHTTP1", "swift-nio"),
+]
 let pureCores: [Target.Dependency] = [
   "Domain", "Metering", "Market", "Ledger", "Fees", "Backbone", "Consensus",
 ]
 
 /// Documentation that lies beside its module.
 func readme(_ name: String) -> [String] {
-  ["Backbone", "Consensus", "Storage"].contains(name) ? ["README.md"] + models(name) : []
+  ["Backbone", "Consensus", "Dashboard", "Storage"].contains(name)
+    ? ["README.md"] + models(name) : []
 }
 
 /// The rules in another language, for a checker.
@@ -71,6 +77,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
     .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
@@ -91,11 +99,14 @@ let package = Package(
       "Node",
       pureCores + grpc + [
         "Wire", "Storage", transport, crypto, product("X509", "swift-certificates"), logging,
+        metrics,
       ]),
+    module("Dashboard", ["Domain", metrics] + http),
     .executableTarget(
       name: "intertie",
       dependencies: grpc + [
-        "Domain", "Wire", "Storage", "Node", transport, crypto, logging,
+        "Domain", "Wire", "Storage", "Node", "Dashboard", transport, crypto, logging,
+        metrics,
         product("_CryptoExtras", "swift-crypto"),
         product("ArgumentParser", "swift-argument-parser"),
       ], resources: [.copy("Data")], swiftSettings: strict),
@@ -125,6 +136,9 @@ let package = Package(
         "Node", "Storage", "Wire", transport, crypto, product("X509", "swift-certificates"),
         logging,
       ] + pureCores + grpc),
+    tests(
+      "DashboardTests",
+      ["Dashboard", "Node", "Backbone", "Consensus", "Ledger", "Wire", "Domain", logging, metrics]),
     tests(
       "SimulationTests", ["Simulation", "Simulate"] + pureCores,
       path: "Tests/Simulation/SimulationTests"),

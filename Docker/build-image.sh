@@ -63,7 +63,7 @@ COPY files /
 ENV PATH=/usr/local/bin
 USER 10001:10001
 VOLUME /var/lib/intertie
-EXPOSE 7411 7412 7413
+EXPOSE 7411 7412 7413 9411
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/intertie"]
 CMD ["node", "--genesis=/etc/intertie/genesis.json", "--key=/etc/intertie/node.key", \

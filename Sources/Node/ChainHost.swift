@@ -17,6 +17,9 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   package let network: PeerNetwork?
   /// The chain's packets for others.
   let packets: PacketSource
+  /// Nil when nobody wants to know.
+  let metrics: ChainMetrics?
+  private let log: Logger
   private let consensus: ConsensusActor<Publisher>
   private let inbox: Inbox
   private let alarm: Alarm
@@ -47,6 +50,8 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     self.inbox = inbox
     reader = StoreReader(store)
     alarm = Alarm(clock: clock, inbox: inbox)
+    log = configuration.log
+    metrics = configuration.metrics.map { ChainMetrics(of: genesis, $0) }
     let floor = recovered.consensus.floor.view
     let packets = PacketSource(chain: chain, store: store, registry: registry)
     self.packets = packets
@@ -78,7 +83,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
         verifier: verifier),
       inbox: inbox, writer: StoreWriter(store), clock: clock, publisher: publisher,
       alarm: alarm, network: network, history: HistoryServer(store, network: network),
-      log: configuration.log)
+      metrics: metrics, log: configuration.log)
   }
 
   /// Opens or creates the chain's store, verifies it, and executes what the newest snapshot lacks;
@@ -189,6 +194,15 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   /// A refusal for what the meters know already may come from a block that is being committed: it
   /// is told only when that block is durable, which an empty submission waits for.
   func complete(_ batch: inout SubmissionBatch) async throws(NodeFailure) -> [EntryResult] {
+    let watch = CallWatch(metrics)
+    let results = try await settle(&batch)
+    watch.answered(results)
+    return results
+  }
+
+  private func settle(
+    _ batch: inout SubmissionBatch
+  ) async throws(NodeFailure) -> [EntryResult] {
     guard !batch.toVerify.isEmpty else { return batch.results }
     let reservation = batch.reservation
     try reserve(reservation)
@@ -198,14 +212,27 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
       inbox.release(reservation)
       return batch.results
     }
-    batch.fill(try await commit(entries, reservation))
+    let committed = try await commit(entries, reservation)
+    log.debug("entries are final", metadata: Self.told(committed), source: "Requests")
+    batch.fill(committed)
     return batch.results
+  }
+
+  /// For the log: how many there are, and the blocks that have the first and the last of them.
+  private static func told(_ results: [EntryResult]) -> Logger.Metadata {
+    let heights = results.compactMap(\.position?.height)
+    return [
+      "entries": "\(results.count)", "from": "\(heights.min() ?? 0)",
+      "through": "\(heights.max() ?? 0)",
+    ]
   }
 
   private func reserve(_ reservation: Reservation) throws(NodeFailure) {
     switch inbox.reserve(reservation) {
     case .accepted: return
-    case .full: throw .busy("the node has \(inbox.depth) entries waiting; try again in a moment")
+    case .full:
+      metrics?.refuse()
+      throw .busy("the node has \(inbox.depth) entries waiting; try again in a moment")
     case .stopped: throw .stopped("the node is stopping")
     }
   }

@@ -25,6 +25,7 @@ package final class Microgrid: Sendable {
   /// Nil for a grid of its own.
   package let backbone: BackboneNode?
   let couriers: [Courier]
+  let metrics: NodeMetrics?
   let log: Logger
 
   /// Opens or creates the chain in `configuration.directory`, verifies it, and executes what the
@@ -71,7 +72,14 @@ package final class Microgrid: Sendable {
     self.backbone = backbone
     log = configuration.log
     couriers =
-      backbone.map { Self.couriers(of: host, view, $0, bells: bells, configuration.log) } ?? []
+      backbone.map {
+        Self.couriers(of: host, view, $0, bells: bells, configuration.log)
+          .counted(by: [host.metrics, $0.host.metrics])
+      } ?? []
+    metrics = configuration.metrics.map {
+      NodeMetrics(Instruments(factory: $0), hasBackbone: backbone != nil)
+    }
+    host.metrics?.recall(view.lastInterval)
   }
 
   package var chain: ChainID { host.chain }

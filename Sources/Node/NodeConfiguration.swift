@@ -1,4 +1,5 @@
 import Consensus
+import CoreMetrics
 import Domain
 import Logging
 
@@ -25,6 +26,8 @@ package struct ChainConfiguration<Genesis: ChainGenesis>: Sendable {
   /// What of clients' signatures is checked: each, but for measurements.
   package var signatures = Verifier.Signatures.verified
   package var log: Logger
+  /// Makes the handles of what the node counts; nil counts nothing.
+  package var metrics: (any MetricsFactory)?
   /// Wall-clock microseconds since the Unix epoch; the system's clock but in tests.
   package var wall: @Sendable () -> Int64
 

@@ -22,12 +22,13 @@ enum ImportTable {
     "Node": Set(
       [
         "Domain", "Metering", "Market", "Ledger", "Fees", "Backbone", "Consensus", "Wire",
-        "Storage", "Crypto", "Logging", "SwiftASN1", "X509",
+        "Storage", "Crypto", "Logging", "CoreMetrics", "SwiftASN1", "X509",
       ] + rpc + transport + system),
+    "Dashboard": ["Domain", "CoreMetrics", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization"],
     "intertie": Set(
       [
-        "Domain", "Wire", "Storage", "Node", "ArgumentParser", "Crypto", "CryptoExtras",
-        "_CryptoExtras", "Logging",
+        "Domain", "Wire", "Storage", "Node", "Dashboard", "ArgumentParser", "CoreMetrics",
+        "Crypto", "CryptoExtras", "_CryptoExtras", "Logging",
       ] + rpc + transport + system),
   ]
 

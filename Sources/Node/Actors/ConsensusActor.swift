@@ -31,6 +31,7 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
   private let alarm: Alarm
   private let network: PeerNetwork?
   private let history: HistoryServer
+  private let metrics: ChainMetrics?
   private let log: Logger
 
   /// The replica while no step is under way; taken out for one, so that its tables have a single
@@ -40,7 +41,8 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
 
   init(
     replica: Replica<Publisher.State>, inbox: Inbox, writer: StoreWriter, clock: ChainClock,
-    publisher: Publisher, alarm: Alarm, network: PeerNetwork?, history: HistoryServer, log: Logger
+    publisher: Publisher, alarm: Alarm, network: PeerNetwork?, history: HistoryServer,
+    metrics: ChainMetrics?, log: Logger
   ) {
     self.replica = replica
     self.inbox = inbox
@@ -50,6 +52,7 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
     self.alarm = alarm
     self.network = network
     self.history = history
+    self.metrics = metrics
     self.log = log
   }
 
@@ -85,13 +88,16 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
   private func step(_ replica: inout Replica<Publisher.State>, _ inputs: [ReplicaInput])
     async throws(NodeFailure)
   {
+    var watch = StepWatch(metrics)
     var step = try await replica.step(inputs, now: clock.now)
+    watch.executed(step)
     if !step.batch.isEmpty {
       do throws(NodeFailure) { try await writer.commit(step.batch) } catch {
         // What would have answered these is not durable.
         for (answer, _) in step.answers { answer.resume(.failure(.stopped("\(error)"))) }
         throw error
       }
+      watch.committed()
     }
     for message in step.outgoing { send(message) }
     for check in step.checks { verify(check, replica.verifier) }
@@ -101,6 +107,7 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
     for (answer, results) in step.answers { answer.resume(.success(results)) }
     step.answers = []
     note(step, replica)
+    watch.finished(step, waiting: replica.waiting, clock: clock)
     alarm.set(consensus: step.wake, close: replica.due)
     if step.batch.snapshot != nil, let oldest = replica.oldestKept {
       try await writer.prune(below: oldest)
@@ -134,12 +141,16 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
         "a validator has signed two votes that exclude each other",
         metadata: [
           "validator": "\(accused.validator.text(as: .node))", "view": "\(accused.view)",
-        ])
+        ], source: "Consensus")
     }
     if let epoch = step.newEpoch {
       log.notice(
         "new validators",
-        metadata: ["epoch": "\(epoch)", "validators": "\(replica.validators.count)"])
+        metadata: ["epoch": "\(epoch)", "validators": "\(replica.validators.count)"],
+        source: "Consensus")
+    }
+    for item in step.decided {
+      log.debug("a block is final", metadata: item.told, source: "Consensus")
     }
   }
 
@@ -173,5 +184,15 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
     // Who was told to stop has not failed.
     if case .stopped = failure { return }
     publisher.fail(failure)
+  }
+}
+
+extension Decided {
+  /// For the log.
+  fileprivate var told: Logger.Metadata {
+    [
+      "chain": "\(block.header.chain)", "height": "\(block.header.height)",
+      "view": "\(block.header.view)", "entries": "\(block.entries.count)",
+    ]
   }
 }

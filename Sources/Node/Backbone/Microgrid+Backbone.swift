@@ -94,6 +94,7 @@ extension NodeConfiguration {
       genesis: backbone, directory: directory + "/backbone", validatorKey: validatorKey,
       peers: backbonePeers, keepBlocks: keepBlocks, log: log, wall: wall)
     configuration.onPeerPort = onBackbonePort
+    configuration.metrics = metrics
     return configuration
   }
 }

@@ -45,6 +45,8 @@ package struct Courier: Sendable {
   let submit: @Sendable (SignedBytes) async throws(NodeFailure) -> EntryResult
   /// Rings with every block of either chain.
   let bell: Bell
+  /// Told of every delivery that was refused or could not be handed in.
+  var retried: @Sendable () -> Void = {}
   let log: Logger
 
   package init(
@@ -84,11 +86,13 @@ package struct Courier: Sendable {
           await bell.wait()
         } catch {
           if case .stopped = error { return }
+          retried()
           let reason = "\(error)"
           // Once for each reason, however long it lasts.
           if told != reason {
             log.warning(
-              "packets are not carried", metadata: ["to": "\(destination)", "reason": "\(reason)"])
+              "packets are not carried",
+              metadata: ["to": "\(destination)", "reason": "\(reason)"], source: "Packets")
           }
           told = reason
           // What was brought since the last failure makes it a new one.

@@ -67,7 +67,7 @@ package struct NodeServer: Sendable {
       services: [
         MeterService(grid), MarketService(grid), LedgerService(grid), StatusService(grid),
         BackboneService(grid), health, ReflectionService(),
-      ])
+      ], interceptors: [RequestTracer(log: grid.log)])
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         try await server.serve(untilCancelledWithin: .seconds(10)) { connections.close() }

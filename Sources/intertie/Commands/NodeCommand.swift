@@ -54,23 +54,39 @@ struct NodeCommand: AsyncParsableCommand {
   var backboneListen: String?
   @Option(help: "As --peers, of the backbone's other nodes.") var backbonePeers: String?
   @Option(help: "As --peer-port-file, for --backbone-listen.") var backbonePortFile: String?
-  @Option(help: "trace, debug, info, notice, warning, error.") var logLevel: Logger.Level = .notice
+  @Option(
+    help: """
+      HOST:PORT to serve /metrics (for Prometheus), /livez and /readyz on, over plain HTTP; port 0 \
+      lets the system choose. Off without it.
+      """)
+  var metricsListen: String?
+  @Option(help: "File to write the metrics port to, once the node listens there.")
+  var metricsPortFile: String?
+  @Option(
+    help: """
+      trace, debug, info, notice, warning, error or critical; for single parts of the node as in \
+      Peers=debug,Consensus=trace,notice. Parts: \(LogLevels.parts.joined(separator: ", ")).
+      """)
+  var logLevel = LogLevels()
 
   func run() async throws {
-    var log = Logger(label: "intertie.node") { StreamLogHandler.standardError(label: $0) }
-    log.logLevel = logLevel
+    let log = logLevel.logger()
+    let peerLog = logLevel.logger(of: "Peers")
+    let display = try await NodeDisplay.open(metricsListen, portFile: metricsPortFile, log)
+    defer { display?.close() }
     let genesis = try Files.genesis(self.genesis)
     let key = try KeyFile.load(self.key).decrypt(passphrase: try protection.passphrase())
     try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
     var configuration = NodeConfiguration(
       genesis: genesis, directory: data, validatorKey: key,
-      peers: try Self.peerConfiguration(key, listen: peerListen, peers: peers, "peer", log),
+      peers: try Self.peerConfiguration(key, listen: peerListen, peers: peers, "peer", peerLog),
       keepBlocks: keepBlocks, log: log)
     configuration.backbonePeers = try Self.peerConfiguration(
-      key, listen: backboneListen, peers: backbonePeers, "backbone", log)
+      key, listen: backboneListen, peers: backbonePeers, "backbone", peerLog)
     guard genesis.backbone != nil || configuration.backbonePeers == nil else {
       throw CommandFailure("\(self.genesis) is of a grid of its own, without a backbone")
     }
+    configuration.metrics = display?.factory
     configuration.onBackbonePort = { [log, backbonePortFile, backboneListen] port in
       log.notice(
         "listening for the backbone's nodes",
@@ -87,6 +103,7 @@ struct NodeCommand: AsyncParsableCommand {
       log.notice("opening the chain", metadata: ["chain": "\(genesis.chainID)"])
       let grid = try await Microgrid.open(configuration)
       log.notice("recovered", metadata: ["height": "\(grid.view.tip.height)"])
+      display?.show(grid)
       let signals = StopSignals { grid.stop() }
       defer { signals.cancel() }
       try await NodeServer(grid, server).run { [log, portFile, server] port in
@@ -141,20 +158,18 @@ struct NodeCommand: AsyncParsableCommand {
     return "\(host):\(port)"
   }
 
-  private static func write(_ port: Int, to file: String?) {
+  static func write(_ port: Int, to file: String?) {
     guard let file else { return }
     try? Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
   }
 
-  private static func listenAddress(_ text: String) throws -> (host: String, port: Int) {
+  static func listenAddress(_ text: String) throws -> (host: String, port: Int) {
     if text.hasSuffix(":0") {
       return (text.dropLast(2).trimmingCharacters(in: ["[", "]"]), 0)
     }
     return try NodeAddress(node: text, ca: nil).endpoint
   }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
 
 /// Calls `action` on SIGTERM, SIGINT and SIGHUP, instead of ending the process at once.
 final class StopSignals: @unchecked Sendable {
