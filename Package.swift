@@ -81,6 +81,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
     .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
     .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
     .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
     .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
@@ -102,10 +103,13 @@ let package = Package(
         metrics,
       ]),
     module("Dashboard", ["Domain", metrics] + http),
+    module(
+      "Load",
+      ["Domain", "Wire", transport, product("Histogram", "hdrhistogram-swift")] + grpc),
     .executableTarget(
       name: "intertie",
       dependencies: grpc + [
-        "Domain", "Wire", "Storage", "Node", "Dashboard", transport, crypto, logging,
+        "Domain", "Wire", "Storage", "Node", "Dashboard", "Load", transport, crypto, logging,
         metrics,
         product("_CryptoExtras", "swift-crypto"),
         product("ArgumentParser", "swift-argument-parser"),
@@ -148,6 +152,12 @@ let package = Package(
     tests(
       "NetworkTests", ["ProcessSupport", "Node", "Storage", "Wire", "Domain", transport] + grpc),
     tests("DemoTests", ["intertie", "Wire", "Domain"]),
+    tests(
+      "LoadTests",
+      [
+        "ProcessSupport", "Load", "Node", "Wire", "Domain",
+        product("Histogram", "hdrhistogram-swift"),
+      ] + grpc),
     tests("TidyTests", []),
 
     // What the test in Python asks of the coupling.

@@ -27,7 +27,7 @@ struct Intertie: AsyncParsableCommand {
     subcommands: [
       KeysCommand.self, GenesisCommand.self, NodeCommand.self, WalletCommand.self,
       StatusCommand.self, ValidatorsCommand.self, BackboneCommand.self, AuditCommand.self,
-      VerifyCommand.self, DemoCommand.self,
+      VerifyCommand.self, LoadCommand.self, DemoCommand.self,
     ])
 }
 

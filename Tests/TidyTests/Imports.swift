@@ -25,9 +25,10 @@ enum ImportTable {
         "Storage", "Crypto", "Logging", "CoreMetrics", "SwiftASN1", "X509",
       ] + rpc + transport + system),
     "Dashboard": ["Domain", "CoreMetrics", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization"],
+    "Load": Set(["Domain", "Wire", "Histogram"] + rpc + transport + system),
     "intertie": Set(
       [
-        "Domain", "Wire", "Storage", "Node", "Dashboard", "ArgumentParser", "CoreMetrics",
+        "Domain", "Wire", "Storage", "Node", "Dashboard", "Load", "ArgumentParser", "CoreMetrics",
         "Crypto", "CryptoExtras", "_CryptoExtras", "Logging",
       ] + rpc + transport + system),
   ]

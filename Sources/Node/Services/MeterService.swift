@@ -2,18 +2,20 @@ import Domain
 import Foundation
 import GRPCCore
 import Metering
+import Synchronization
 import Wire
 
 /// Signed readings in, acknowledgements with height and reason out; and what the chain knows of a
 /// meter.
 struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
   private let grid: Microgrid
+  private let waiting = WaitingRoom()
 
   init(_ grid: Microgrid) { self.grid = grid }
 
   /// Reads batches while at most Limits.batchesPerStream are under way: a client that sends faster
-  /// than the chain takes them is slowed by HTTP/2 flow control. When the node's inbox stays full
-  /// the stream ends with RESOURCE_EXHAUSTED.
+  /// than the chain takes them is slowed by HTTP/2 flow control. When the node's inbox stays full,
+  /// or as much waits for it as it holds, the stream ends with RESOURCE_EXHAUSTED.
   func stream(
     request: RPCAsyncSequence<Intertie_V1_ReadingBatch, any Error>,
     response: RPCWriter<Intertie_V1_BatchAck>, context: ServerContext
@@ -51,17 +53,20 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
       })
   }
 
-  /// Tries for about two seconds before it gives up on a full inbox.
+  /// When the inbox is full, waits for room in it, if not too many do so already, for about two
+  /// seconds.
   private func submitPatiently(_ readings: [SignedBytes?]) async throws -> [EntryResult] {
+    do throws(NodeFailure) { return try await grid.submit(readings: readings) } catch {
+      guard case .busy = error, waiting.enter(readings.count) else { throw error }
+    }
+    defer { waiting.leave(readings.count) }
     for attempt in 1...8 {
-      do throws(NodeFailure) {
-        return try await grid.submit(readings: readings)
-      } catch {
-        guard case .busy = error else { throw error }
-        try await Task.sleep(for: .milliseconds(60 * attempt))
+      try await Task.sleep(for: .milliseconds(60 * attempt))
+      do throws(NodeFailure) { return try await grid.submit(readings: readings) } catch {
+        guard case .busy = error, attempt < 8 else { throw error }
       }
     }
-    return try await grid.submit(readings: readings)
+    throw NodeFailure.busy("the node's inbox stayed full; try again in a moment")
   }
 
   func figures(request: Intertie_V1_FiguresRequest, context: ServerContext) async throws
@@ -108,4 +113,20 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
     }
     return found
   }
+}
+
+/// Readings of all streams that wait for room in the inbox: no more than the inbox itself holds, so
+/// that neither memory nor the time until an answer grows with the number of streams.
+private final class WaitingRoom: Sendable {
+  private let count = Mutex(0)
+
+  func enter(_ readings: Int) -> Bool {
+    count.withLock { count in
+      guard count + readings <= Limits.inboxEntries else { return false }
+      count += readings
+      return true
+    }
+  }
+
+  func leave(_ readings: Int) { count.withLock { $0 -= readings } }
 }

@@ -1,0 +1,102 @@
+import Domain
+import Wire
+
+/// Holds a chain's blocks, one after the other, against what was acknowledged.
+package struct ChainScan: Sendable {
+  /// Where a doubtful item stands.
+  package struct Places: Hashable, Sendable {
+    package var count = 0
+    /// The first ones.
+    package var positions: [ReceiptPosition] = []
+  }
+
+  private let items: AcknowledgedItems
+  private let meters: Set<PublicKey>
+  private let members: Set<PublicKey>
+  private let samples: [UInt64: AcknowledgedItems.Sample]
+  private var unseen: Set<UInt64>
+  package private(set) var blocks = 0
+  /// Entries of the simulated meters and members.
+  package private(set) var entries = 0
+  package private(set) var doubtful: [UInt64: Places] = [:]
+  /// Sampled items, where they stand, in the order of the blocks.
+  package private(set) var sampled: [(AcknowledgedItems.Sample, ReceiptPosition)] = []
+  package private(set) var faults: LoadFaults
+
+  package init(_ items: AcknowledgedItems, meters: Set<PublicKey>, members: Set<PublicKey>) {
+    self.items = items
+    self.meters = meters
+    self.members = members
+    samples = Dictionary(items.samples.map { ($0.mark, $0) }, uniquingKeysWith: { $1 })
+    unseen = Set(items.blocks.keys)
+    faults = items.faults
+  }
+
+  /// Takes the next block. Throws `malformed` when its body is none.
+  package mutating func add(height: UInt64, body: [UInt8]) throws(Rejection) {
+    blocks += 1
+    var sum = AcknowledgedItems.Sum()
+    for (index, (kind, signed)) in try BlockBody.split(body).enumerated() {
+      guard isOurs(kind, signed.payload) else { continue }
+      entries += 1
+      let mark = AcknowledgedItems.mark(signed.payload)
+      let position = ReceiptPosition(height: height, index: UInt32(index))
+      if items.doubts[mark] != nil {
+        var places = doubtful[mark] ?? Places()
+        places.count += 1
+        if places.positions.count < LoadLimits.copies { places.positions.append(position) }
+        doubtful[mark] = places
+        continue
+      }
+      sum.add(mark)
+      if let sample = samples[mark], sample.height == height {
+        sampled.append((sample, position))
+      }
+    }
+    unseen.remove(height)
+    let told = items.blocks[height] ?? AcknowledgedItems.Sum()
+    guard sum != told else { return }
+    faults.add(
+      sum.count == told.count
+        ? "block \(height): other entries than the \(told.count) that were acknowledged"
+        : "block \(height): \(told.count) entries were acknowledged, \(sum.count) are there")
+  }
+
+  private func isOurs(_ kind: EntryKind, _ payload: [UInt8]) -> Bool {
+    switch kind {
+    case .reading:
+      guard let reading = try? WireReading.parse(payload) else { return false }
+      return meters.contains(reading.meter)
+    case .command:
+      guard let command = try? WireCommand.parse(payload) else { return false }
+      return members.contains(command.signer)
+    case .delivery, .report: return false
+    }
+  }
+
+  /// When all blocks were taken: what was acknowledged and is nowhere, and what may be there twice,
+  /// whose receipts have to tell how often it was applied.
+  package mutating func finish() -> [Places] {
+    for height in unseen.sorted() {
+      faults.add("block \(height): entries were acknowledged in it, and it was not found")
+    }
+    unseen = []
+    if items.forgotten > 0 {
+      faults.add(
+        "\(items.forgotten) items were in doubt beyond the limit of \(LoadLimits.doubtful): "
+          + "nothing can be said about them")
+    }
+    let missing = items.doubts.filter { mark, doubt in
+      (doubt.isThere || doubt.isApplied) && doubtful[mark] == nil
+    }
+    for mark in missing.keys.sorted() {
+      faults.add("lost: the item \(Hex.encode(withUnsafeBytes(of: mark.bigEndian, Array.init)))")
+    }
+    if sampled.count < samples.count {
+      faults.add("\(samples.count - sampled.count) of \(samples.count) samples were not found")
+    }
+    return doubtful.sorted { $0.key < $1.key }.map(\.value).filter { $0.count > 1 }
+  }
+
+  package mutating func fault(_ text: String) { faults.add(text) }
+}

@@ -1,0 +1,173 @@
+import Domain
+import GRPCCore
+import Wire
+
+/// What the check at the end of a run found.
+package struct CheckFindings: Hashable, Sendable, Codable {
+  /// Blocks that were read, and entries of simulated meters and members in them.
+  package var blocks = 0
+  package var entries = 0
+  /// Items that were acknowledged in a block, items that were in doubt at some time, and those of
+  /// them that the chain has.
+  package var acknowledged = 0
+  package var doubtful = 0
+  package var doubtfulFound = 0
+  /// Receipts that were asked for and compared.
+  package var receipts = 0
+  /// Transfers that left for other grids, those that arrived, and those that came back.
+  package var departed = 0
+  package var arrived = 0
+  package var refunded = 0
+  /// What is wrong: how many things, the first few in words.
+  package var faults = 0
+  package var texts: [String] = []
+
+  package init() {}
+
+  package var isClean: Bool { faults == 0 }
+
+  package mutating func fault(_ text: String) {
+    faults += 1
+    if texts.count < LoadLimits.faults { texts.append(text) }
+  }
+
+  package mutating func add(_ other: CheckFindings) {
+    blocks += other.blocks
+    entries += other.entries
+    acknowledged += other.acknowledged
+    doubtful += other.doubtful
+    doubtfulFound += other.doubtfulFound
+    receipts += other.receipts
+    departed += other.departed
+    arrived += other.arrived
+    refunded += other.refunded
+    faults += other.faults
+    texts += other.texts.prefix(max(0, LoadLimits.faults - texts.count))
+  }
+}
+
+/// Reads a grid's chain through its public services and holds it against what clients were told:
+/// what was acknowledged stands in the block that was named, once, and nowhere else; what was
+/// refused before any block is not there; what was in doubt was applied once at most. Block by
+/// block, in memory that does not grow with their number.
+package struct EndCheck: Sendable {
+  package var grid: LoadGrid
+  package var items: AcknowledgedItems
+
+  package init(grid: LoadGrid, items: AcknowledgedItems) {
+    self.grid = grid
+    self.items = items
+  }
+
+  package func run() async throws -> CheckFindings {
+    var scan = try await scan()
+    let copies = scan.finish()
+    var findings = CheckFindings()
+    for (sample, position) in scan.sampled {
+      let receipt = try await receipt(at: position)
+      findings.receipts += 1
+      if receipt?.rejection != sample.rejection || receipt == nil {
+        scan.fault(
+          "\(position.height)/\(position.index): acknowledged as \(Self.text(sample.rejection)), "
+            + "its receipt says \(receipt.map { Self.text($0.rejection) } ?? "nothing")")
+      }
+    }
+    try await compare(copies, &scan, &findings)
+    findings.blocks = scan.blocks
+    findings.entries = scan.entries
+    findings.acknowledged = items.acknowledged
+    findings.doubtful = items.doubts.count
+    findings.doubtfulFound = scan.doubtful.count
+    findings.faults = scan.faults.count
+    findings.texts = scan.faults.texts.map { "\(grid.name): \($0)" }
+    return findings
+  }
+
+  private func scan() async throws -> ChainScan {
+    let node = grid.node
+    let tip = try await tip()
+    var start = ChainScan(
+      items, meters: Set(grid.keys.meters.map(\.publicKey)),
+      members: Set(grid.keys.members.map(\.publicKey)))
+    let from = grid.height + 1
+    guard tip >= from else { return start }
+    let request = Intertie_V1_BlocksRequest.with {
+      $0.fromHeight = from
+      $0.toHeight = tip
+    }
+    let empty = start
+    do {
+      start = try await node.ledger.blocks(request) { response in
+        var scan = empty
+        var expected = from
+        for try await block in response.messages {
+          var reader = CanonicalReader(Array(block.header))
+          let header = try BlockHeader(from: &reader)
+          guard header.height == expected else {
+            throw LoadFailure("block \(header.height) came where \(expected) was due")
+          }
+          try scan.add(height: header.height, body: Array(block.body))
+          expected += 1
+        }
+        guard expected == tip + 1 else {
+          throw LoadFailure("the blocks ended before height \(tip)")
+        }
+        return scan
+      }
+    } catch let error as RPCError {
+      throw LoadFailure(
+        "the chain of \(grid.name) cannot be read (\(error.code): \(error.message)); the check "
+          + "needs a node that keeps its blocks")
+    } catch let reason as Rejection {
+      throw LoadFailure("a block of \(grid.name) is not well formed: \(reason)")
+    }
+    return start
+  }
+
+  /// Height of the newest block that the node has, once it has all that other nodes acknowledged.
+  private func tip() async throws -> UInt64 {
+    let highest = items.blocks.keys.max() ?? 0
+    let deadline = Monotonic.now + LoadLimits.callSeconds * 1_000_000
+    while true {
+      let tip = try await grid.node.currentStatus().height
+      if tip >= highest || Monotonic.now >= deadline { return tip }
+      await Monotonic.sleep(until: Monotonic.now + 50_000)
+    }
+  }
+
+  /// What stands there several times must be applied once at most.
+  private func compare(
+    _ copies: [ChainScan.Places], _ scan: inout ChainScan, _ findings: inout CheckFindings
+  ) async throws {
+    for places in copies.prefix(LoadLimits.copied) {
+      var applied = 0
+      for position in places.positions {
+        findings.receipts += 1
+        if let receipt = try await receipt(at: position), receipt.rejection == nil { applied += 1 }
+      }
+      if applied > 1, let first = places.positions.first {
+        scan.fault("\(first.height)/\(first.index): applied \(applied) times")
+      }
+    }
+    if copies.count > LoadLimits.copied {
+      scan.fault("\(copies.count - LoadLimits.copied) more items stand there several times")
+    }
+  }
+
+  private func receipt(at position: ReceiptPosition) async throws -> Receipt? {
+    let request = Intertie_V1_ReceiptRequest.with {
+      $0.position = .with {
+        $0.height = position.height
+        $0.index = position.index
+      }
+    }
+    do {
+      return try await grid.node.ledger.receipt(request, options: LoadConnection.options)
+        .result.receipt
+    } catch let error as RPCError where error.code == .notFound { return nil }
+  }
+
+  private static func text(_ rejection: Rejection?) -> String {
+    rejection.map { "\($0)" } ?? "applied"
+  }
+}

@@ -1,0 +1,51 @@
+import Foundation
+
+/// How far a run has come, for whoever watches.
+package struct LoadProgress: Hashable, Sendable {
+  /// Microseconds since its start.
+  package var passed: Int64
+  package var seconds: Int
+  package var applied: Int
+  package var rejected: Int
+  package var busy: Int
+  /// Items that are due and not sent.
+  package var behind: Int
+  /// The newest whole second.
+  package var last: SecondFigures?
+
+  package init(
+    passed: Int64, seconds: Int, applied: Int, rejected: Int, busy: Int, behind: Int,
+    last: SecondFigures? = nil
+  ) {
+    self.passed = passed
+    self.seconds = seconds
+    self.applied = applied
+    self.rejected = rejected
+    self.busy = busy
+    self.behind = behind
+    self.last = last
+  }
+}
+
+extension LoadProgress {
+  /// Whether another ten seconds have just passed; it is shown four times a second.
+  package var isTenthSecond: Bool { passed >= 10_000_000 && passed % 10_000_000 < 250_000 }
+
+  /// One line: a bar, and what the newest second was like.
+  package var line: String {
+    let part = min(1, Double(passed) / Double(max(1, seconds) * 1_000_000))
+    let filled = Int(20 * part)
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
+    var text = "\(bar) \(min(Int(passed / 1_000_000), seconds))/\(seconds) s"
+    if passed > Int64(seconds) * 1_000_000 { text += ", waiting for answers" }
+    if let last {
+      text +=
+        " · \(LoadReport.number(last.applied))/s · p50 \(LoadReport.time(last.p50)) · "
+        + "p99 \(LoadReport.time(last.p99))"
+    }
+    if rejected > 0 { text += " · \(LoadReport.number(rejected)) refused" }
+    if busy > 0 { text += " · \(LoadReport.number(busy)) busy" }
+    if behind > 0 { text += " · \(LoadReport.number(behind)) behind" }
+    return text
+  }
+}

@@ -1,0 +1,227 @@
+import Domain
+import GRPCCore
+import Wire
+
+/// The stream of readings on one connection, as a data concentrator sends them: gathered for a
+/// moment, signed ahead of their time, in batches that are acknowledged whole. A stream that ended
+/// is opened again, and what had no answer is sent again in the same bytes.
+package actor ReadingLane {
+  private struct Item {
+    var mark: UInt64
+    /// When it was to be sent, on the `Monotonic` clock.
+    var due: Int64
+    var isDoubtful = false
+  }
+
+  private struct Batch {
+    var message: Intertie_V1_ReadingBatch
+    var items: [Item]
+    var attempts = 0
+  }
+
+  package nonisolated let chime: Chime
+  private let context: LaneContext
+  private var book: ReadingBook
+  private var pacer: Pacer
+  private var nextBatch: UInt64 = 1
+  private var unanswered: [UInt64: Batch] = [:]
+  /// Readings without an answer: no more than there are meters, whose turns come in order. So no
+  /// meter has two under way, of which the later could overtake the earlier one.
+  private var underWay = 0
+  /// Batches that wait for a new stream.
+  private var again: [UInt64] = []
+  /// Streams that have ended since the last answer.
+  private var streak = 0
+
+  package init(_ context: LaneContext, book: ReadingBook, pacer: Pacer, chime: Chime) {
+    self.context = context
+    self.book = book
+    self.pacer = pacer
+    self.chime = chime
+  }
+
+  /// Readings that were due and never sent, corrections, and turns without a version left.
+  package var figures: (unsent: Int, corrections: Int, skipped: Int) {
+    (pacer.unsent, book.corrections, book.skipped)
+  }
+
+  /// Readings that are due at that time and were not sent.
+  package func late(at time: Int64) -> Int {
+    pacer.isOpen ? pacer.due(by: time, limit: .max) : 0
+  }
+
+  /// Until the load is over and everything is answered, or the task is cancelled.
+  package func run() async {
+    while !Task.isCancelled, !(isOver || isAllSent) || !unanswered.isEmpty {
+      do {
+        try await stream()
+        if !unanswered.isEmpty { await fail(nil) }
+      } catch { await fail(error as? RPCError) }
+    }
+    abandon()
+  }
+
+  /// What is due at the very end may be sent a little later.
+  private var isOver: Bool {
+    chime.isOver || Monotonic.now >= pacer.end + (pacer.isOpen ? LoadLimits.tail : 0)
+  }
+
+  /// Whether the rate wants nothing more.
+  private var isAllSent: Bool { pacer.isOpen && pacer.unsent == 0 }
+
+  private func stream() async throws {
+    try await context.connection.meter.stream { writer in
+      while let batch = await self.next() { try await writer.write(batch) }
+    } onResponse: { response in
+      for try await ack in response.messages { await self.note(ack, at: Monotonic.now) }
+    }
+  }
+
+  /// The next batch, at its time; nil when the load is over or the stream has ended.
+  private func next() async -> Intertie_V1_ReadingBatch? {
+    while !again.isEmpty, !Task.isCancelled {
+      let id = again.removeFirst()
+      if let batch = unanswered[id] { return batch.message }
+    }
+    while !Task.isCancelled, !isOver {
+      guard unanswered.count < LoadLimits.batchesUnderWay, underWay < book.count else {
+        await chime.wait()
+        continue
+      }
+      let now = Monotonic.now
+      let count = room(at: now)
+      if count > 0 {
+        if let batch = await compose(count, at: now) { return batch }
+      } else if isAllSent {
+        return nil
+      } else if pacer.isOpen || now < pacer.start {
+        await Monotonic.sleep(until: min(max(pacer.next, pacer.start), pacer.end))
+      } else {
+        await chime.wait()
+      }
+    }
+    return nil
+  }
+
+  /// How many readings to send now: what is due within the time of gathering; of a closed loop a
+  /// batch, or at least a quarter of one if commands lag behind.
+  private func room(at now: Int64) -> Int {
+    let free = book.count - underWay
+    guard !pacer.isOpen else {
+      return pacer.due(by: now + context.plan.gather, limit: min(context.plan.batch, free))
+    }
+    let window = LoadLimits.batchesUnderWay
+    let limit = min(context.plan.batch, (book.count + window - 1) / window)
+    let count = min(limit, free, context.gate?.readingsRoom ?? .max)
+    return now < pacer.start || count < (limit + 3) / 4 ? 0 : count
+  }
+
+  /// Signs ahead, then waits until the last one is due.
+  private func compose(_ count: Int, at now: Int64) async -> Intertie_V1_ReadingBatch? {
+    var batch = Batch(message: .init(), items: [])
+    batch.items.reserveCapacity(count)
+    for _ in 0..<count {
+      let due = pacer.isOpen ? pacer.next : now
+      pacer.issue(1)
+      guard let signed = book.next(at: due) else { continue }
+      batch.items.append(Item(mark: AcknowledgedItems.mark(signed.payload), due: due))
+      batch.message.readings.append(Intertie_V1_SignedReading(signed))
+    }
+    context.gate?.issue(readings: count)
+    guard let last = batch.items.last else {
+      await Monotonic.sleep(until: now + 10_000)
+      return nil
+    }
+    if pacer.isOpen {
+      await Monotonic.sleep(until: last.due)
+    } else {
+      let ready = Monotonic.now
+      for index in batch.items.indices { batch.items[index].due = ready }
+    }
+    batch.message.id = nextBatch
+    unanswered[nextBatch] = batch
+    underWay += batch.items.count
+    nextBatch += 1
+    let sent = batch.items.count
+    context.tally.change(.reading) { $0.sent += sent }
+    return batch.message
+  }
+
+  private func note(_ ack: Intertie_V1_BatchAck, at time: Int64) {
+    streak = 0
+    guard let batch = unanswered[ack.id], let results = ack.results,
+      results.count == batch.items.count
+    else {
+      context.acknowledged.change { $0.fault("a batch was acknowledged wrongly: \(ack.id)") }
+      return
+    }
+    unanswered[ack.id] = nil
+    underWay -= batch.items.count
+    context.acknowledged.change { acknowledged in
+      for (item, result) in zip(batch.items, results) {
+        if item.isDoubtful {
+          acknowledged.settle(item.mark, height: result.height, rejection: result.reason)
+        } else {
+          acknowledged.note(item.mark, height: result.height, rejection: result.reason)
+        }
+      }
+    }
+    context.tally.note(
+      .reading,
+      zip(batch.items, results).map { item, result in
+        ItemAnswer(latency: time - item.due, height: result.height, rejection: result.reason)
+      }, at: time)
+    chime.ring()
+  }
+
+  /// The stream has ended before everything on it was answered.
+  private func fail(_ error: RPCError?) async {
+    streak += 1
+    doubt()
+    let waiting = unanswered.values.reduce(0) { $0 + $1.items.count }
+    let isBusy = error?.isBusy ?? false
+    if isBusy {
+      context.tally.noteBusy(.reading, waiting, at: Monotonic.now)
+    } else {
+      context.tally.change(.reading) { $0.broken += max(1, waiting) }
+    }
+    again = []
+    var (retried, lost) = (0, 0)
+    for id in unanswered.keys.sorted() {
+      guard let batch = unanswered[id] else { continue }
+      if batch.attempts < context.plan.retries {
+        unanswered[id]?.attempts += 1
+        again.append(id)
+        retried += batch.items.count
+      } else {
+        unanswered[id] = nil
+        lost += batch.items.count
+        underWay -= batch.items.count
+      }
+    }
+    context.tally.change(.reading) { [retried, lost] in
+      $0.retried += retried
+      $0.lost += lost
+    }
+    let pause = RetryPause.milliseconds(after: error, attempt: streak)
+    await Monotonic.sleep(until: Monotonic.now + pause * 1000)
+  }
+
+  /// From now on each item under way is followed by itself.
+  private func doubt() {
+    for id in unanswered.keys {
+      guard let batch = unanswered[id] else { continue }
+      context.acknowledged.change { acknowledged in
+        for item in batch.items where !item.isDoubtful { acknowledged.doubt(item.mark) }
+      }
+      for index in batch.items.indices { unanswered[id]?.items[index].isDoubtful = true }
+    }
+  }
+
+  private func abandon() {
+    doubt()
+    let lost = unanswered.values.reduce(0) { $0 + $1.items.count }
+    unanswered = [:]
+    context.tally.change(.reading) { $0.lost += lost }
+  }
+}

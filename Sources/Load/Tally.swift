@@ -1,0 +1,222 @@
+import Domain
+import Histogram
+import Synchronization
+
+/// Latencies in microseconds, to three digits.
+package typealias Latencies = Histogram<UInt32>
+
+extension Latencies {
+  package static var empty: Latencies {
+    Latencies(highestTrackableValue: LoadLimits.latency, numberOfSignificantValueDigits: .three)
+  }
+
+  package mutating func note(_ microseconds: Int64) {
+    record(Swift.min(UInt64(Swift.max(0, microseconds)), LoadLimits.latency))
+  }
+}
+
+/// One item's answer.
+package struct ItemAnswer: Hashable, Sendable {
+  /// From the instant at which it was to be sent to the answer, microseconds.
+  package var latency: Int64
+  /// Height of its block; 0: it was refused without one.
+  package var height: UInt64
+  package var rejection: Rejection?
+
+  package init(latency: Int64, height: UInt64, rejection: Rejection?) {
+    self.latency = latency
+    self.height = height
+    self.rejection = rejection
+  }
+}
+
+/// What became of one kind of items.
+package struct KindTally: Sendable {
+  /// Items handed to the network at least once.
+  package var sent = 0
+  /// Answered as applied.
+  package var applied = 0
+  /// Answered with a reason, with a block or without.
+  package var rejected: [Rejection: Int] = [:]
+  /// Times that items met a busy node (RESOURCE_EXHAUSTED), and a connection or call that broke.
+  package var busy = 0
+  package var broken = 0
+  /// Times that items were sent again.
+  package var retried = 0
+  /// Items given up: the node had refused them as busy; or nobody knows what became of them.
+  package var dropped = 0
+  package var lost = 0
+  /// Of the items that a block has.
+  package var latencies = Latencies.empty
+
+  package var answered: Int { applied + rejected.values.reduce(0, +) }
+
+  mutating func note(_ answer: ItemAnswer) {
+    if let reason = answer.rejection { rejected[reason, default: 0] += 1 } else { applied += 1 }
+    if answer.height > 0 { latencies.note(answer.latency) }
+  }
+
+  package mutating func add(_ other: KindTally) {
+    sent += other.sent
+    applied += other.applied
+    rejected.merge(other.rejected, uniquingKeysWith: +)
+    busy += other.busy
+    broken += other.broken
+    retried += other.retried
+    dropped += other.dropped
+    lost += other.lost
+    latencies.add(other.latencies)
+  }
+}
+
+/// One second of a run, all kinds together.
+package struct SecondTally: Sendable {
+  package var applied = 0
+  package var rejected = 0
+  package var busy = 0
+  package var latencies = Histogram<UInt32>(
+    highestTrackableValue: LoadLimits.latency, numberOfSignificantValueDigits: .two)
+}
+
+/// A second of a run as it is kept, when it is over.
+package struct SecondFigures: Hashable, Sendable, Codable {
+  /// From the run's start, from 0.
+  package var second: Int
+  package var applied: Int
+  package var rejected: Int
+  package var busy: Int
+  /// Of the items answered in it, microseconds.
+  package var p50: UInt64
+  package var p99: UInt64
+  package var max: UInt64
+
+  package init(
+    second: Int, applied: Int, rejected: Int, busy: Int, p50: UInt64, p99: UInt64, max: UInt64
+  ) {
+    self.second = second
+    self.applied = applied
+    self.rejected = rejected
+    self.busy = busy
+    self.p50 = p50
+    self.p99 = p99
+    self.max = max
+  }
+}
+
+extension SecondFigures {
+  /// The same second of several grids: counts are summed; of latencies the largest are told.
+  package static func joined(_ parts: [SecondFigures?]) -> SecondFigures? {
+    parts.compactMap(\.self).reduce(nil) { sum, part in
+      guard var sum else { return part }
+      sum.applied += part.applied
+      sum.rejected += part.rejected
+      sum.busy += part.busy
+      sum.p50 = Swift.max(sum.p50, part.p50)
+      sum.p99 = Swift.max(sum.p99, part.p99)
+      sum.max = Swift.max(sum.max, part.max)
+      return sum
+    }
+  }
+}
+
+/// Everything that a grid's answers came to, all its connections together.
+package final class Tally: Sendable {
+  package struct State: Sendable {
+    package var kinds: [KindTally] = ItemKind.allCases.map { _ in KindTally() }
+    package var seconds: [SecondFigures] = []
+    package var current = SecondTally()
+    package var second = 0
+    /// Transfers that left for another grid, by its number: for sure, and perhaps.
+    package var departed: [Int: Int] = [:]
+    package var perhaps: [Int: Int] = [:]
+
+    package subscript(_ kind: ItemKind) -> KindTally {
+      get { kinds[kind.rawValue] }
+      set { kinds[kind.rawValue] = newValue }
+    }
+
+    /// Closes the seconds up to the one that has `time`, microseconds since the run's start.
+    mutating func advance(to time: Int64) {
+      let now = Int(max(0, time) / 1_000_000)
+      while second < now, second < LoadLimits.seconds.upperBound {
+        seconds.append(
+          SecondFigures(
+            second: second, applied: current.applied, rejected: current.rejected,
+            busy: current.busy, p50: current.latencies.valueAtPercentile(50),
+            p99: current.latencies.valueAtPercentile(99), max: current.latencies.max))
+        current = SecondTally()
+        second += 1
+      }
+    }
+  }
+
+  private let start: Int64
+  private let state = Mutex(State())
+
+  /// `start` is the run's start, on the `Monotonic` clock.
+  package init(start: Int64) { self.start = start }
+
+  package var figures: State { state.withLock { $0 } }
+
+  /// What is answered so far: applied, refused, met a busy node.
+  package var progress: (applied: Int, rejected: Int, busy: Int) {
+    state.withLock { state in
+      state.kinds.reduce(into: (0, 0, 0)) { sum, kind in
+        sum.0 += kind.applied
+        sum.1 += kind.answered - kind.applied
+        sum.2 += kind.busy
+      }
+    }
+  }
+
+  /// The second that was closed last.
+  package var newest: SecondFigures? { state.withLock { $0.seconds.last } }
+
+  package func change(_ kind: ItemKind, _ body: (inout KindTally) -> Void) {
+    state.withLock { body(&$0.kinds[kind.rawValue]) }
+  }
+
+  /// Counts answers that came at `time`, on the `Monotonic` clock.
+  package func note(_ kind: ItemKind, _ answers: [ItemAnswer], at time: Int64) {
+    state.withLock { state in
+      state.advance(to: time - start)
+      for answer in answers {
+        state.kinds[kind.rawValue].note(answer)
+        if answer.rejection == nil {
+          state.current.applied += 1
+        } else {
+          state.current.rejected += 1
+        }
+        if answer.height > 0 {
+          state.current.latencies.record(
+            min(UInt64(max(0, answer.latency)), LoadLimits.latency))
+        }
+      }
+    }
+  }
+
+  /// Counts items that met a busy node.
+  package func noteBusy(_ kind: ItemKind, _ count: Int, at time: Int64) {
+    state.withLock { state in
+      state.advance(to: time - start)
+      state.kinds[kind.rawValue].busy += count
+      state.current.busy += count
+    }
+  }
+
+  /// A transfer to the grid of that number was debited; or nobody knows whether it was.
+  package func noteDeparture(to grid: Int, isSure: Bool) {
+    state.withLock { state in
+      if isSure {
+        state.departed[grid, default: 0] += 1
+      } else {
+        state.perhaps[grid, default: 0] += 1
+      }
+    }
+  }
+
+  /// Closes the last second.
+  package func finish(at time: Int64) {
+    state.withLock { $0.advance(to: time - start + 999_999) }
+  }
+}

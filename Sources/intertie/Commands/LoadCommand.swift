@@ -1,0 +1,224 @@
+import ArgumentParser
+import Domain
+import Foundation
+import Load
+
+struct LoadCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "load",
+    abstract: "Drives nodes with thousands of simulated meters, and measures.",
+    discussion: """
+      For trials: whoever knows the seed has the simulated members' keys. `load prepare` writes a \
+      genesis that has them in it; `load run`, which is meant when neither is named, enrols those \
+      that a chain has not.
+      """,
+    subcommands: [Run.self, Prepare.self], defaultSubcommand: Run.self)
+
+  struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Sends readings, orders and transfers, and reports what became of them.",
+      discussion: """
+        Nodes of one chain share its meters, nodes of several chains have them in equal parts. A \
+        connection stands for a data concentrator, with a stream of its meters' readings and the \
+        calls of their members. With --rate the load does not slow down when answers do, and an \
+        item's latency counts from the moment at which the rate wanted it sent; with --closed a \
+        connection sends as fast as it is answered.
+
+        A meter reads the newest interval that has ended. When its turn comes again before the \
+        next one has ended, it sends a correction, as the next version of the same reading. So \
+        that each reading is a first one, let the chain's time pass faster: `load prepare \
+        --interval-seconds 60 --chain-rate 60` gives intervals of a second.
+
+        The answer to a transfer to another grid says that it is on its way; the check at the end \
+        waits until all have arrived.
+
+        At the end the chain is read through the nodes' public services and held against what was \
+        acknowledged. Exit code 1 when anything of it is missing or there twice, or nothing was \
+        applied.
+        """)
+    @Option(
+      name: .customLong("node"), parsing: .singleValue,
+      help: "A node, HOST:PORT; repeatable. Default: $INTERTIE_NODE, else 127.0.0.1:7411.")
+    var nodes: [String] = []
+    @Option(
+      name: .customLong("ca"), parsing: .singleValue,
+      help: """
+        Certificate that the nodes must show, or its issuer's (PEM): one for all, or one for each \
+        node in their order. Default: $INTERTIE_CA, else the system's trust roots.
+        """)
+    var certificates: [String] = []
+    @Flag(help: "Without TLS; for nodes that run so on this machine.") var plaintext = false
+    @Option(help: "Simulated meters, each with a member, all grids together.") var meters = 1000
+    @Option(help: "Items a second, all kinds and grids together.") var rate: Double?
+    @Flag(help: "As many as are answered; meant without --rate.") var closed = false
+    @Option(help: "Seconds of load.") var seconds = 10
+    @Option(help: "Weights of readings, orders, transfers and cross: transfers to other grids.")
+    var mix = "readings=100"
+    @Option(help: "Connections, all nodes together.") var connections = 4
+    @Option(help: "What keys and choices are drawn from.") var seed: UInt64 = 1
+    @Option(
+      help: """
+        Times that what met a busy node or a broken connection is sent again; 0: it is dropped.
+        """)
+    var retry = 8
+    @Option(help: "Readings in one message at most.") var batch = 1024
+    @Option(help: "Commands in one call.") var commandsPerCall = 1
+    @Option(help: "Milliseconds for which a connection gathers readings.") var gather = 10.0
+    @Option(help: "Seconds to wait for answers when the load has ended.") var grace = 30
+    @Option(help: "Money of each member that is enrolled, ¤.") var funds = "1000"
+    @Option(
+      name: .customLong("operator-key"), parsing: .singleValue,
+      help: """
+        Key file of the operator, to enrol members that the chain has not; one for all grids, or \
+        one for each in the order of their first nodes.
+        """)
+    var operatorKeys: [String] = []
+    @Option(
+      help: """
+        Key file of the gateway, for the members' money: the grid's, or the backbone's if the grid \
+        is part of one. Default: the operator's.
+        """)
+    var gatewayKey: String?
+    @Option(help: "Key file of the backbone's operator, for the members' TSL.")
+    var backboneOperatorKey: String?
+    @OptionGroup var protection: KeysCommand.Protection
+    @Option(help: "File to write the report to as JSON; an older one is replaced.")
+    var json: String?
+    @Option(help: "The same as CSV, a line for each kind.") var csv: String?
+
+    func validate() throws {
+      guard rate == nil || !closed else { throw ValidationError("--rate or --closed, not both") }
+      let places = max(1, nodes.count)
+      guard [0, 1, places].contains(certificates.count) else {
+        throw ValidationError("give one --ca for all nodes, or one for each")
+      }
+      guard gather >= 0, gather <= 1000 else {
+        throw ValidationError("--gather is 0 to 1000 ms")
+      }
+    }
+
+    func run() async throws {
+      let progress = LoadProgressBar()
+      let report = try await LoadRun(
+        plan: try plan(), addresses: try addresses(), credentials: try credentials(),
+        say: { progress.say($0) }, show: { progress.show($0) }
+      ).run()
+      print(report.text, terminator: "")
+      if let json { try Self.write(try Files.json(report), to: json) }
+      if let csv { try Self.write(Data(report.csv.utf8), to: csv) }
+      if !report.isClean { throw ExitCodes.failed }
+    }
+
+    private static func write(_ data: Data, to path: String) throws {
+      do { try data.write(to: URL(fileURLWithPath: path), options: .atomic) } catch {
+        throw CommandFailure("cannot write \(path)")
+      }
+    }
+
+    private func plan() throws -> LoadPlan {
+      var plan = LoadPlan()
+      plan.meters = meters
+      plan.pace = rate.map { .open(perSecond: $0) } ?? .closed
+      plan.mix = try LoadMix(mix)
+      plan.seconds = seconds
+      plan.connections = connections
+      plan.seed = seed
+      plan.retries = retry
+      plan.batch = batch
+      plan.commandsPerCall = commandsPerCall
+      plan.gather = Int64(gather * 1000)
+      plan.grace = grace
+      plan.funds = try Amounts.micro(funds, "--funds")
+      return plan
+    }
+
+    private func addresses() throws -> [LoadAddress] {
+      let names: [String?] = nodes.isEmpty ? [nil] : nodes
+      let known = ProcessInfo.processInfo.environment["INTERTIE_CA"]
+      return try names.enumerated().map { index, name in
+        var address = NodeAddress()
+        address.node = name
+        let (host, port) = try address.endpoint
+        if plaintext {
+          guard host == "::1" || host.hasPrefix("127.") else {
+            throw CommandFailure("--plaintext is for loopback addresses only; \(host) needs TLS")
+          }
+          return LoadAddress(host: host, port: port, security: .plaintext)
+        }
+        let file = certificates.count > 1 ? certificates[index] : certificates.first ?? known
+        guard let file else { return LoadAddress(host: host, port: port, security: .system) }
+        guard FileManager.default.isReadableFile(atPath: file) else {
+          throw CommandFailure("cannot read the certificate \(file)")
+        }
+        return LoadAddress(host: host, port: port, security: .file(file))
+      }
+    }
+
+    /// All key files have one passphrase.
+    private func credentials() throws -> LoadCredentials {
+      var credentials = LoadCredentials()
+      guard !operatorKeys.isEmpty || gatewayKey != nil || backboneOperatorKey != nil else {
+        return credentials
+      }
+      let passphrase = try protection.passphrase()
+      func key(_ path: String) throws -> SigningKey {
+        try KeyFile.load(path).decrypt(passphrase: passphrase)
+      }
+      credentials.operators = try operatorKeys.map(key)
+      credentials.gateway = try gatewayKey.map(key)
+      credentials.backboneOperator = try backboneOperatorKey.map(key)
+      return credentials
+    }
+  }
+
+  struct Prepare: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Writes a genesis that has the simulated meters and members in it.",
+      discussion: """
+        From a genesis that `genesis make` wrote. With several grids each takes its part of the \
+        run's meters: prepare each with that number, rounded up.
+        """)
+    @Argument(help: "The genesis file to begin with.") var genesis: String
+    @Option(help: "The genesis file to create.") var genesisOut: String
+    @Option(help: "Simulated meters, each with a member.") var meters = 1000
+    @Option(help: "As `load run` will be given.") var seed: UInt64 = 1
+    @Option(help: "Money of each member, ¤; on a grid of a backbone they begin without.")
+    var funds = "1000"
+    @Option(help: "Seconds of an interval, 60 at least. Default: as it is.")
+    var intervalSeconds: Int64?
+    @Option(help: "Chain seconds for each second. Default: as it is.") var chainRate: Int64?
+
+    func run() async throws {
+      guard LoadLimits.meters.contains(meters) else {
+        throw CommandFailure("--meters is 1 to \(LoadLimits.meters.upperBound)")
+      }
+      var settings = LoadedGenesis.Settings()
+      settings.funds = try Amounts.micro(funds, "--funds")
+      settings.intervalSeconds = intervalSeconds
+      settings.rate = chainRate
+      let loaded = try LoadedGenesis.make(
+        from: try Files.genesis(genesis), keys: await LoadKeys.derive(meters, seed: seed),
+        settings, now: Int64(Date().timeIntervalSince1970))
+      try Files.create(genesisOut, try Files.json(loaded))
+      print("chain \(loaded.chainID)")
+    }
+  }
+}
+
+/// How far a run has come, on standard error: a line that moves on a terminal, else a line every
+/// ten seconds.
+private final class LoadProgressBar: Sendable {
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+
+  func say(_ text: String) { write((isTerminal ? "\r\u{1b}[K" : "") + text + "\n") }
+
+  func show(_ progress: LoadProgress) {
+    if isTerminal {
+      write("\r\u{1b}[K" + progress.line)
+    } else if progress.isTenthSecond {
+      write(progress.line + "\n")
+    }
+  }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}
