@@ -100,7 +100,7 @@ let package = Package(
       "Node",
       pureCores + grpc + [
         "Wire", "Storage", transport, crypto, product("X509", "swift-certificates"), logging,
-        metrics,
+        metrics, product("NIOCore", "swift-nio"), product("NIOPosix", "swift-nio"),
       ]),
     module("Dashboard", ["Domain", metrics] + http),
     module(
@@ -167,6 +167,9 @@ let package = Package(
 
     benchmark("MatchingBenchmark", ["Market", "Domain"]),
     benchmark("CouplingBenchmark", ["Market", "Domain", "TestSupport"]),
+    benchmark(
+      "LedgerBenchmark",
+      ["ProcessSupport", "TestSupport", "Domain", "Ledger", "Node", "Storage", "Wire"]),
     benchmark(
       "NodeBenchmark",
       ["ProcessSupport", "Domain", "Node", "Wire", "Storage", transport, logging] + grpc),
