@@ -86,15 +86,18 @@ package struct PostedEnergy: Hashable, Sendable {
   }
 }
 
-/// One day of all meters. The bytes are the canonical encoding itself, so that a snapshot shares
-/// them instead of encoding anything: the day (8 bytes); then the rows, in the order in which
-/// the meters first had something on that day. A row is the meter's number (4 bytes), then one
-/// slot for each interval of the day: exported, imported (mWh, 4 bytes each), version (2),
-/// quality (1, 0 for an empty slot), and 1 if the figure waits for the next close (1).
-struct DayPage: Sendable {
-  /// Days since the Unix epoch.
-  let day: Int64
-  /// Intervals of a day.
+/// A few successive intervals of all meters. The bytes are the canonical encoding itself, so that
+/// a snapshot shares them instead of encoding anything: the page's number (8 bytes); then the rows,
+/// in the order in which the meters first had something on that page. A row is the meter's number
+/// (4 bytes), then one slot for each interval of the page: exported, imported (mWh, 4 bytes each),
+/// version (2), quality (1, 0 for an empty slot), and 1 if the figure waits for the next close (1).
+///
+/// A page is what a close hashes again and a snapshot stores again, and is copied if a snapshot
+/// still shares it: it is small, so that all of that follows what a close has changed.
+struct HistoryPage: Sendable {
+  /// Its first interval's index divided by `slots`.
+  let number: Int64
+  /// Intervals of a page.
   let slots: Int
   private(set) var bytes: [UInt8]
   private(set) var rowCount = 0
@@ -103,17 +106,17 @@ struct DayPage: Sendable {
   private(set) var digest: Digest?
   /// The interval that was the next to close when a slot was last stored.
   private(set) var changed = Interval(.min)
-  /// Sum of the figures of this day that were posted to the accounts.
+  /// Sum of the figures of this page that were posted to the accounts.
   var posted = PostedEnergy()
 
   private static let headerSize = 8
   private var stride: Int { 4 + slots * Slot.size }
 
-  init(day: Int64, slots: Int) {
-    self.day = day
+  init(number: Int64, slots: Int) {
+    self.number = number
     self.slots = slots
     var writer = CanonicalWriter(capacity: Self.headerSize)
-    writer.write(day)
+    writer.write(number)
     bytes = writer.bytes
   }
 
@@ -191,22 +194,22 @@ struct DayPage: Sendable {
 
 // MARK: Snapshot
 
-extension DayPage {
-  static func chunkName(ofDay day: Int64) -> String { "meter/day/\(day)" }
+extension HistoryPage {
+  static func chunkName(of number: Int64) -> String { "meter/page/\(number)" }
 
   /// Shares the page's bytes; hashes them only if they changed since the last call.
   mutating func chunk() -> StateChunk {
     let digest = self.digest ?? Digest.sha256(bytes)
     self.digest = digest
-    return StateChunk(name: Self.chunkName(ofDay: day), digest: digest, bytes: bytes)
+    return StateChunk(name: Self.chunkName(of: number), digest: digest, bytes: bytes)
   }
 
   /// Checks form and digest and that every row's meter is below `meters` and there once; what
   /// the slots hold is for the invariants, and so is `posted`. Throws `malformed`.
   init(_ chunk: StateChunk, slots: Int, meters: Int) throws(Rejection) {
     var reader = CanonicalReader(chunk.bytes)
-    self.init(day: try reader.read(Int64.self), slots: slots)
-    guard chunk.name == Self.chunkName(ofDay: day), reader.remaining.isMultiple(of: stride),
+    self.init(number: try reader.read(Int64.self), slots: slots)
+    guard chunk.name == Self.chunkName(of: number), reader.remaining.isMultiple(of: stride),
       Digest.sha256(chunk.bytes) == chunk.digest
     else { throw .malformed }
     bytes = chunk.bytes

@@ -26,7 +26,7 @@ extension MeteringCore {
       close.accounts.append(posting)
     }
     nextClose = interval.next
-    dropped += history.drop(before: oldestDay)
+    dropped += history.drop(before: oldestKept)
     return close
   }
 
@@ -35,11 +35,13 @@ extension MeteringCore {
     _ interval: Interval, to postings: inout ContiguousArray<MeteredAccount>,
     _ close: inout MeterClose
   ) {
-    let (day, slot) = daySlot(of: interval)
-    var page = history.page(ofDay: day)
-    // Pages of earlier days come before this day's, so that opening it leaves these places valid.
-    let weekEarlier = history.page(ofDay: day - 7)
-    let dayEarlier = history.page(ofDay: day - 1)
+    let (number, slot) = history.place(of: interval)
+    var page = history.page(number)
+    // A day is whole pages: the slot is the same. Pages of earlier days come before this one, so
+    // that opening it leaves these places valid.
+    let day = calendar.intervalsPerDay
+    let weekEarlier = history.page(history.place(of: interval.advanced(by: -7 * day)).page)
+    let dayEarlier = history.page(history.place(of: interval.advanced(by: -day)).page)
     var posted = PostedEnergy()
     for index in registry.meters.indices where registry.meters[index].first <= interval {
       var figure = known(index, slot: slot, page: page)
@@ -48,7 +50,7 @@ extension MeteringCore {
         figure = estimate(index, slot: slot, weekEarlier: weekEarlier, dayEarlier: dayEarlier)
         close.estimated += 1
         if figure != .zeroEstimate {
-          let place = page ?? history.open(day: day)
+          let place = page ?? history.open(number)
           page = place
           let offset = history.pages[place].open(index, slot: slot)
           history.pages[place].store(figure, at: offset, nextClose: nextClose)
@@ -105,9 +107,9 @@ extension MeteringCore {
   ) throws(InvariantViolation) {
     close.late = late.count
     for key in late.keys.sorted() {
-      let (day, slot) = daySlot(of: key.interval)
+      let (number, slot) = history.place(of: key.interval)
       let index = Int(key.meter)
-      guard let old = late[key], let page = history.page(ofDay: day),
+      guard let old = late[key], let page = history.page(number),
         let offset = history.pages[page].offset(of: index, slot: slot)
       else { throw InvariantViolation("metering: a late figure without its slot") }
       var figure = history.pages[page].load(offset)

@@ -13,7 +13,7 @@ extension MeteringCore {
     try check { _ in true }
   }
 
-  func check(_ isRecounted: (DayPage) -> Bool) throws(InvariantViolation) {
+  func check(_ isRecounted: (HistoryPage) -> Bool) throws(InvariantViolation) {
     try checkBounds()
     try registry.checkInvariants()
     try checkLate()
@@ -21,7 +21,7 @@ extension MeteringCore {
     for page in history.pages {
       if isRecounted(page), try survey(page) != page.posted {
         throw InvariantViolation(
-          "metering: day \(page.day) does not hold what was posted for it")
+          "metering: page \(page.number) does not hold what was posted for it")
       }
       sum += page.posted
     }
@@ -35,7 +35,8 @@ extension MeteringCore {
   func checkBounds() throws(InvariantViolation) {
     let last = Int64.max / (calendar.intervalSeconds * 1_000_000) - 1
     let intervals = calendar.firstInterval.index...max(last, calendar.firstInterval.index)
-    guard intervals.contains(nextClose.index), lastDay.count == history.slots else {
+    guard intervals.contains(nextClose.index), Int64(lastDay.count) == calendar.intervalsPerDay
+    else {
       throw InvariantViolation("metering: the next close is out of range")
     }
     for meter in registry.meters {
@@ -52,13 +53,13 @@ extension MeteringCore {
         range.contains($0)
       })
     else { throw InvariantViolation("metering: a sum of postings is out of range") }
-    let days = oldestDay...(last / Int64(history.slots) - 1)
+    let numbers = history.place(of: oldestKept).page...(last / Int64(history.slots) - 1)
     var previous: Int64?
     for page in history.pages {
-      guard days.contains(page.day), previous.map({ $0 < page.day }) ?? true else {
-        throw InvariantViolation("metering: the page of day \(page.day) is out of place")
+      guard numbers.contains(page.number), previous.map({ $0 < page.number }) ?? true else {
+        throw InvariantViolation("metering: page \(page.number) is out of place")
       }
-      previous = page.day
+      previous = page.number
     }
   }
 
@@ -70,8 +71,8 @@ extension MeteringCore {
       guard key.interval < nextClose, meter < registry.meters.count,
         registry.meters[meter].first <= key.interval, posted.quality != nil, !posted.isLate
       else { throw InvariantViolation("metering: a late figure that cannot be") }
-      let (day, slot) = daySlot(of: key.interval)
-      guard let page = history.page(ofDay: day),
+      let (number, slot) = history.place(of: key.interval)
+      guard let page = history.page(number),
         let offset = history.pages[page].offset(of: meter, slot: slot),
         history.pages[page].load(offset).isLate
       else { throw InvariantViolation("metering: a late figure that its slot does not know") }
@@ -79,13 +80,13 @@ extension MeteringCore {
   }
 
   /// What a page's slots say was posted, each slot checked on the way.
-  func survey(_ page: DayPage) throws(InvariantViolation) -> PostedEnergy {
+  func survey(_ page: HistoryPage) throws(InvariantViolation) -> PostedEnergy {
     var sum = PostedEnergy()
-    let start = page.day * Int64(page.slots)
+    let start = page.number * Int64(page.slots)
     for row in 0..<page.rowCount {
       let number = page.meter(ofRow: row)
       guard number < registry.meters.count, page.offset(of: number, slot: 0) != nil else {
-        throw InvariantViolation("metering: a row of an unknown meter on day \(page.day)")
+        throw InvariantViolation("metering: a row of an unknown meter on page \(page.number)")
       }
       let meter = registry.meters[number]
       var exported: Int64 = 0

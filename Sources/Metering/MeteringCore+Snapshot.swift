@@ -3,8 +3,8 @@ import Domain
 extension MeteringCore {
   static let stateName = "meter/state"
 
-  /// The registry, the running state, then the day pages, ascending. What did not change since
-  /// the last call is neither encoded nor hashed again.
+  /// The registry, the running state, then the pages of the history, ascending. What did not change
+  /// since the last call is neither encoded nor hashed again.
   package mutating func chunks() -> [StateChunk] {
     var chunks = [registry.chunk(), state()]
     chunks.reserveCapacity(2 + history.pages.count)
@@ -24,8 +24,8 @@ extension MeteringCore {
     self.init(calendar: calendar, parameters: parameters, registry: registry)
     try restoreState(chunks[1])
     for chunk in chunks.dropFirst(2) {
-      let page = try DayPage(chunk, slots: history.slots, meters: registry.meters.count)
-      if let last = history.pages.last, last.day >= page.day { throw .malformed }
+      let page = try HistoryPage(chunk, slots: history.slots, meters: registry.meters.count)
+      if let last = history.pages.last, last.number >= page.number { throw .malformed }
       history.pages.append(page)
     }
     do throws(InvariantViolation) {

@@ -36,9 +36,10 @@ struct ReadingWindow {
 /// Where a reading goes once it is accepted.
 private struct ReadingPlace {
   var meter: Int
-  var day: Int64 = 0
+  /// Of the history.
+  var number: Int64 = 0
   var slot = 0
-  /// Nil: there is no page of that day, or no row of the meter, yet.
+  /// Nil: the page is not there, or has no row of the meter, yet.
   var page: Int?
   var offset: Int?
 }
@@ -92,13 +93,13 @@ package struct MeteringCore: Sendable {
   }
 
   init(calendar: Calendar, parameters: Parameters, registry: MeterRegistry) {
-    let slots = Int(calendar.intervalsPerDay)
+    let intervals = Int(calendar.intervalsPerDay)
     self.calendar = calendar
     self.parameters = parameters
     self.registry = registry
-    history = MeterHistory(slots: slots)
+    history = MeterHistory(intervalsPerDay: intervals)
     nextClose = calendar.firstInterval
-    lastDay = ContiguousArray(repeating: Expectation(), count: slots)
+    lastDay = ContiguousArray(repeating: Expectation(), count: intervals)
   }
 
   /// Executes a block's instructions in order; `time` is the block's. Every instruction gets
@@ -145,7 +146,7 @@ package struct MeteringCore: Sendable {
     do throws(Rejection) { place = try self.place(reading, window) } catch {
       return .rejected(error)
     }
-    let page = place.page ?? history.open(day: place.day)
+    let page = place.page ?? history.open(place.number)
     let offset = place.offset ?? history.pages[page].open(place.meter, slot: place.slot)
     var new = Slot(
       exported: UInt32(reading.exported.raw), imported: UInt32(reading.imported.raw),
@@ -178,8 +179,8 @@ package struct MeteringCore: Sendable {
     let first = registry.meters[index].first
     var place = ReadingPlace(meter: index)
     if reading.interval >= first, reading.interval < window.current {
-      (place.day, place.slot) = daySlot(of: reading.interval)
-      place.page = history.page(ofDay: place.day)
+      (place.number, place.slot) = history.place(of: reading.interval)
+      place.page = history.page(place.number)
       if let page = place.page {
         place.offset = history.pages[page].offset(of: index, slot: place.slot)
         if let offset = place.offset {
@@ -196,14 +197,12 @@ package struct MeteringCore: Sendable {
     return place
   }
 
-  /// Day since the Unix epoch, and place in the day.
-  func daySlot(of interval: Interval) -> (day: Int64, slot: Int) {
-    let slot = calendar.slot(of: interval)
-    return ((interval.index - Int64(slot)) / Int64(history.slots), slot)
+  /// The first interval of the oldest day whose figures are kept.
+  var oldestKept: Interval {
+    let days = parameters.lateDays + Self.extraDays
+    return nextClose.advanced(
+      by: -Int64(calendar.slot(of: nextClose)) - days * calendar.intervalsPerDay)
   }
-
-  /// The oldest day whose figures are kept.
-  var oldestDay: Int64 { daySlot(of: nextClose).day - parameters.lateDays - Self.extraDays }
 }
 
 // MARK: Reading
@@ -216,9 +215,9 @@ extension MeteringCore {
     guard let index = registry.index(of: id), interval < nextClose,
       interval >= registry.meters[index].first
     else { return nil }
-    let (day, slot) = daySlot(of: interval)
-    guard day >= oldestDay else { return nil }
-    if let page = history.page(ofDay: day),
+    guard interval >= oldestKept else { return nil }
+    let (number, slot) = history.place(of: interval)
+    if let page = history.page(number),
       let offset = history.pages[page].offset(of: index, slot: slot)
     {
       let known = history.pages[page].load(offset)

@@ -8,7 +8,7 @@ import GRDB
 enum Schema {
   /// "tie1", in the header of the file.
   static let applicationID: Int64 = 0x7469_6531
-  static let version: Int64 = 4
+  static let version: Int64 = 5
 
   static let trades = RecordLog(table: "trades", recordSize: TradeRecord.size)
   static let history = RecordLog(table: "history", recordSize: LinkedLine.size)

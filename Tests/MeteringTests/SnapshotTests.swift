@@ -65,7 +65,7 @@ import Testing
     // Next close is interval 60, day 15; 3 + 8 days before it are kept.
     #expect(
       bench.core.chunks().map(\.name) == ["meter/registry", "meter/state"]
-        + (Int64(4)..<15).map { "meter/day/\(day + $0)" })
+        + (Int64(4)..<15).map { "meter/page/\(day + $0)" })
   }
 
   /// Only the pages that changed have a new digest; a digest is that of the bytes.
@@ -77,13 +77,13 @@ import Testing
     #expect(
       try bench.send(reading(3, bench.interval(57), version: 77), at: bench.end(60)) == [nil])
     #expect(
-      bench.core.history.pages.filter { $0.digest == nil }.map(\.day) == [
+      bench.core.history.pages.filter { $0.digest == nil }.map(\.number) == [
         Bench.first.index / 4 + 14
       ])
     let after = bench.core.chunks()
     #expect(after.allSatisfy { $0.digest == Digest.sha256($0.bytes) })
     let changed = zip(before, after).filter { $0 != $1 }.map { $1.name }
-    #expect(changed == ["meter/state", "meter/day/\(Bench.first.index / 4 + 14)"])
+    #expect(changed == ["meter/state", "meter/page/\(Bench.first.index / 4 + 14)"])
   }
 
   /// The registry's chunk is kept too, until a meter comes or goes.
@@ -105,7 +105,7 @@ import Testing
     #expect(!meters[0].inService)
   }
 
-  /// A page exists only for a day with a figure, and a row only for a meter with one.
+  /// A page exists only for intervals with a figure, and a row only for a meter with one.
   @Test func memoryFollowsTheReadings() throws {
     var bench = Bench((0..<1000).map { genesisMeter($0, account: $0) })
     try bench.close(upTo: 5 * 96)
@@ -113,7 +113,7 @@ import Testing
     #expect(
       try bench.send(reading(999, bench.interval(96), imported: 1), at: bench.end(479)) == [nil])
     #expect(bench.core.history.pages.map(\.rowCount) == [1])
-    #expect(bench.core.history.pages[0].bytes.count == 8 + 4 + 96 * 12)
+    #expect(bench.core.history.pages[0].bytes.count == 8 + 4 + 16 * 12)
     try bench.close(upTo: 96 + (7 + 35 + 8 + 2) * 96)
     #expect(bench.core.history.pages.isEmpty, "the reading and the estimate after it are gone")
     #expect(bench.core.totals == PostedEnergy(exported: 0, imported: 2))
