@@ -66,7 +66,18 @@ package enum Limits {
   /// Places beyond these that only commands may take, so that a flood of readings cannot shut
   /// members out.
   package static let inboxCommands = 1 << 10
-  /// Their bytes.
+  /// Calls, and batches of readings, that these entries may belong to: each keeps a stream and a
+  /// task besides.
+  package static let inboxCalls = 1 << 12
+  /// Readings that wait for room in the inbox, all streams together; whatever finds no room here
+  /// either is refused at once.
+  package static let waitingReadings = inboxEntries
+  /// Milliseconds for which they wait.
+  package static let patienceMilliseconds: Int64 = 2000
+  /// Milliseconds after which a client that met a busy node may come again: about the time in
+  /// which a core works off a full inbox.
+  package static let retryMilliseconds: Int64 = 1000
+  /// Bytes of the inbox.
   package static let inboxBytes = 32 << 20
   /// Entries of other validators' clients that wait here for a block of this node's; each of the
   /// validators may have an equal part.

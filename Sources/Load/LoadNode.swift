@@ -136,13 +136,18 @@ package enum RetryPause {
   /// gRPC's own hint of a server that wants clients to wait so many milliseconds (gRFC A6).
   package static let hint = "grpc-retry-pushback-ms"
 
+  /// Milliseconds: what the node asks for.
+  package static func milliseconds(after wanted: Int64) -> Int64 {
+    min(max(wanted, 0), LoadLimits.pause.upperBound)
+  }
+
   /// Milliseconds: what the node asks for, else twice as long with each attempt, from 1.
   package static func milliseconds(after error: RPCError?, attempt: Int) -> Int64 {
     let range = LoadLimits.pause
     if let hint = error?.metadata[stringValues: hint].first(where: { _ in true }),
       let wanted = Int64(hint), wanted >= 0
     {
-      return min(wanted, range.upperBound)
+      return milliseconds(after: wanted)
     }
     let doubled = range.lowerBound << Int64(min(max(attempt - 1, 0), 10))
     return min(doubled, range.upperBound)

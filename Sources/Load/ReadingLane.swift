@@ -3,8 +3,9 @@ import GRPCCore
 import Wire
 
 /// The stream of readings on one connection, as a data concentrator sends them: gathered for a
-/// moment, signed ahead of their time, in batches that are acknowledged whole. A stream that ended
-/// is opened again, and what had no answer is sent again in the same bytes.
+/// moment, signed ahead of their time, in batches that are acknowledged whole. A batch that met a
+/// busy node is sent again when the node says; a stream that ended is opened again, and what had no
+/// answer is sent again in the same bytes.
 package actor ReadingLane {
   private struct Item {
     var mark: UInt64
@@ -28,8 +29,8 @@ package actor ReadingLane {
   /// Readings without an answer: no more than there are meters, whose turns come in order. So no
   /// meter has two under way, of which the later could overtake the earlier one.
   private var underWay = 0
-  /// Batches that wait for a new stream.
-  private var again: [UInt64] = []
+  /// Batches that are to be sent again, and from when on.
+  private var again: [(id: UInt64, due: Int64)] = []
   /// Streams that have ended since the last answer.
   private var streak = 0
 
@@ -77,28 +78,43 @@ package actor ReadingLane {
     }
   }
 
-  /// The next batch, at its time; nil when the load is over or the stream has ended.
+  /// The next batch, at its time; nil when all is sent and answered, or the stream has ended.
   private func next() async -> Intertie_V1_ReadingBatch? {
-    while !again.isEmpty, !Task.isCancelled {
-      let id = again.removeFirst()
-      if let batch = unanswered[id] { return batch.message }
-    }
-    while !Task.isCancelled, !isOver {
-      guard unanswered.count < LoadLimits.batchesUnderWay, underWay < book.count else {
-        await chime.wait()
-        continue
-      }
+    while !Task.isCancelled {
       let now = Monotonic.now
-      let count = room(at: now)
-      if count > 0 {
-        if let batch = await compose(count, at: now) { return batch }
-      } else if isAllSent {
-        return nil
-      } else if pacer.isOpen || now < pacer.start {
-        await Monotonic.sleep(until: min(max(pacer.next, pacer.start), pacer.end))
+      if let batch = takeAgain(at: now) { return batch.message }
+      if isOver || isAllSent {
+        guard !unanswered.isEmpty else { return nil }
+        await pause(until: .max)
+      } else if unanswered.count >= LoadLimits.batchesUnderWay || underWay >= book.count {
+        await pause(until: .max)
       } else {
-        await chime.wait()
+        let count = room(at: now)
+        if count > 0 {
+          if let batch = await compose(count, at: now) { return batch }
+        } else if pacer.isOpen || now < pacer.start {
+          await pause(until: min(max(pacer.next, pacer.start), pacer.end))
+        } else {
+          await pause(until: .max)
+        }
       }
+    }
+    return nil
+  }
+
+  /// Waits until something is to be sent again, or until `time`; without either, for an answer.
+  /// While something is to be sent again, and when the load is over, answers are looked for every
+  /// few milliseconds.
+  private func pause(until time: Int64) async {
+    let due = min(time, again.lazy.map(\.due).min() ?? .max)
+    guard due < .max || chime.isOver else { return await chime.wait() }
+    let isForAnswer = time == .max
+    await Monotonic.sleep(until: isForAnswer ? min(due, Monotonic.now + 5000) : due)
+  }
+
+  private func takeAgain(at now: Int64) -> Batch? {
+    while let place = again.firstIndex(where: { $0.due <= now }) {
+      if let batch = unanswered[again.remove(at: place).id] { return batch }
     }
     return nil
   }
@@ -149,6 +165,11 @@ package actor ReadingLane {
 
   private func note(_ ack: Intertie_V1_BatchAck, at time: Int64) {
     streak = 0
+    if ack.isBusy, unanswered[ack.id] != nil {
+      postpone(ack, at: time)
+      chime.ring()
+      return
+    }
     guard let batch = unanswered[ack.id], let results = ack.results,
       results.count == batch.items.count
     else {
@@ -174,24 +195,39 @@ package actor ReadingLane {
     chime.ring()
   }
 
+  /// The node took none of the batch: it is sent again later, or given up.
+  private func postpone(_ ack: Intertie_V1_BatchAck, at time: Int64) {
+    guard let batch = unanswered[ack.id] else { return }
+    let count = batch.items.count
+    context.tally.noteBusy(.reading, count, at: time)
+    guard batch.attempts < context.plan.retries else {
+      unanswered[ack.id] = nil
+      underWay -= count
+      // An earlier attempt may have reached the chain before its stream ended.
+      let isLost = batch.items.contains(where: \.isDoubtful)
+      context.tally.change(.reading) { tally in
+        if isLost { tally.lost += count } else { tally.dropped += count }
+      }
+      return
+    }
+    unanswered[ack.id]?.attempts += 1
+    context.tally.change(.reading) { $0.retried += count }
+    again.append((ack.id, time + RetryPause.milliseconds(after: Int64(ack.retryAfterMs)) * 1000))
+  }
+
   /// The stream has ended before everything on it was answered.
   private func fail(_ error: RPCError?) async {
     streak += 1
     doubt()
     let waiting = unanswered.values.reduce(0) { $0 + $1.items.count }
-    let isBusy = error?.isBusy ?? false
-    if isBusy {
-      context.tally.noteBusy(.reading, waiting, at: Monotonic.now)
-    } else {
-      context.tally.change(.reading) { $0.broken += max(1, waiting) }
-    }
+    context.tally.change(.reading) { $0.broken += max(1, waiting) }
     again = []
     var (retried, lost) = (0, 0)
     for id in unanswered.keys.sorted() {
       guard let batch = unanswered[id] else { continue }
       if batch.attempts < context.plan.retries {
         unanswered[id]?.attempts += 1
-        again.append(id)
+        again.append((id, 0))
         retried += batch.items.count
       } else {
         unanswered[id] = nil

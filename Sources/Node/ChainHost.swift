@@ -163,6 +163,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func submit(commands: [SignedBytes?], refusal: (Command) -> Rejection?)
     async throws(NodeFailure) -> [EntryResult]
   {
+    let admission = try admit(Reservation(for: commands, isForCommands: true))
     var batch = SubmissionBatch(count: commands.count)
     let now = clock.now
     for (index, signed) in commands.enumerated() {
@@ -173,7 +174,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
       case .failure(let reason): batch.refuse(index, reason)
       }
     }
-    return try await complete(&batch)
+    return try await complete(&batch, admission)
   }
 
   /// Submits what proves itself, a delivery of packets or a report, and gives what became of it in
@@ -181,31 +182,56 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func submit(
     proof kind: EntryKind, _ signed: SignedBytes
   ) async throws(NodeFailure) -> EntryResult {
+    let admission = try admit(Reservation(for: [signed], isForCommands: false))
     var batch = SubmissionBatch(count: 1)
     do throws(Rejection) {
       let entry = try verifier.parse(kind: kind, signed)
       batch.consider(0, entry.content, signed, refusal: nil)
     } catch { batch.refuse(0, error) }
-    return try await complete(&batch)[0]
+    return try await complete(&batch, admission)[0]
   }
 
-  /// Checks signatures, waits for the block, and fills in the results.
+  /// A call that has its places in the inbox.
+  struct Admission {
+    fileprivate let places: Reservation
+    fileprivate let watch: CallWatch
+  }
+
+  /// Takes places in the inbox, before the call costs more than that: a node that is too busy for
+  /// it throws `busy`.
+  func admit(_ places: Reservation) throws(NodeFailure) -> Admission {
+    let watch = CallWatch(metrics)
+    try take(inbox.reserve(places))
+    return Admission(places: places, watch: watch)
+  }
+
+  /// The same for readings, which wait a while when there is no room.
+  func admit(readings: [SignedBytes?]) async throws(NodeFailure) -> Admission {
+    let watch = CallWatch(metrics)
+    let places = Reservation(for: readings, isForCommands: false)
+    try take(await inbox.reserve(places, within: .milliseconds(Limits.patienceMilliseconds)))
+    return Admission(places: places, watch: watch)
+  }
+
+  /// Checks signatures, waits for the block, fills in the results, and gives the places back.
   ///
   /// A refusal for what the meters know already may come from a block that is being committed: it
   /// is told only when that block is durable, which an empty submission waits for.
-  func complete(_ batch: inout SubmissionBatch) async throws(NodeFailure) -> [EntryResult] {
-    let watch = CallWatch(metrics)
-    let results = try await settle(&batch)
-    watch.answered(results)
+  func complete(
+    _ batch: inout SubmissionBatch, _ admission: Admission
+  ) async throws(NodeFailure) -> [EntryResult] {
+    let results = try await settle(&batch, admission.places)
+    admission.watch.answered(results)
     return results
   }
 
   private func settle(
-    _ batch: inout SubmissionBatch
+    _ batch: inout SubmissionBatch, _ reservation: Reservation
   ) async throws(NodeFailure) -> [EntryResult] {
-    guard !batch.toVerify.isEmpty else { return batch.results }
-    let reservation = batch.reservation
-    try reserve(reservation)
+    guard !batch.toVerify.isEmpty else {
+      inbox.release(reservation)
+      return batch.results
+    }
     let valid = await verifier.areSigned(batch.toVerify)
     let entries = batch.admit(signed: valid)
     guard !entries.isEmpty || batch.restsOnState else {
@@ -227,12 +253,14 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     ]
   }
 
-  private func reserve(_ reservation: Reservation) throws(NodeFailure) {
-    switch inbox.reserve(reservation) {
+  private func take(_ posting: Inbox.Posting) throws(NodeFailure) {
+    switch posting {
     case .accepted: return
     case .full:
       metrics?.refuse()
-      throw .busy("the node has \(inbox.depth) entries waiting; try again in a moment")
+      throw .busy(
+        "the node has \(inbox.depth) entries waiting; try again in "
+          + "\(Limits.retryMilliseconds) ms")
     case .stopped: throw .stopped("the node is stopping")
     }
   }
@@ -256,7 +284,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func settled<T: Sendable>(_ body: () async -> T) async throws(NodeFailure) -> T {
     let value = await body()
     let nothing = Reservation(entries: 0, bytes: 0, isForCommands: true)
-    try reserve(nothing)
+    try take(inbox.reserve(nothing))
     _ = try await commit([], nothing)
     return value
   }

@@ -136,8 +136,10 @@ package final class Microgrid: Sendable {
 
   /// Submits signed readings; one result each, in order. A refusal by a check that needs no block
   /// (form, chain, signature, meter, interval) has no height; nil is one without the form of signed
-  /// bytes at all. Returns when the rest is durable.
+  /// bytes at all. Returns when the rest is durable. On a busy node it waits for room for a while,
+  /// then throws `busy`.
   package func submit(readings: [SignedBytes?]) async throws(NodeFailure) -> [EntryResult] {
+    let admission = try await host.admit(readings: readings)
     var batch = SubmissionBatch(count: readings.count)
     var parsed: [(index: Int, reading: Reading, signed: SignedBytes)] = []
     for (index, signed) in readings.enumerated() {
@@ -152,7 +154,7 @@ package final class Microgrid: Sendable {
       batch.consider(
         item.index, .reading(item.reading), item.signed, refusal: refusals[position])
     }
-    return try await host.complete(&batch)
+    return try await host.complete(&batch, admission)
   }
 
   /// Submits signed commands; as `submit(readings:)`. What the ledger, book or fees reject has its

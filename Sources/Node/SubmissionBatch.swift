@@ -64,14 +64,6 @@ struct SubmissionBatch {
     return entries
   }
 
-  /// The places in the inbox that these entries need, if all of them go into a block.
-  var reservation: Reservation {
-    Reservation(
-      entries: toVerify.count,
-      bytes: toVerify.reduce(0) { $0 + $1.signed.payload.count + 128 },
-      isForCommands: toVerify.contains { $0.content.kind == .command })
-  }
-
   /// Whether a refusal rests on what earlier entries have changed.
   var restsOnState: Bool {
     refusals.contains { $0 == .duplicate || $0 == .staleVersion }

@@ -2,8 +2,8 @@ import Domain
 import Wire
 
 /// Parses and checks what needs no state: form, size, chain, expiry, signature. Signatures, the
-/// dearest step by far, are checked in parallel in small pieces, below the pipeline's priority, so
-/// that a block never waits long for a core.
+/// dearest step by far, are checked in parallel in small pieces, on threads that give way to
+/// everything else, so that a block never waits long for a core.
 package struct Verifier: Sendable {
   package enum Signatures: Sendable {
     case verified
@@ -83,10 +83,11 @@ package struct Verifier: Sendable {
     }
   }
 
-  /// Whether each entry carries its author's signature, in order.
-  package func areSigned(_ entries: [(content: EntryContent, signed: SignedBytes)]) async
-    -> [Bool]
-  {
+  /// Whether each entry carries its author's signature, in order; false too for what was not
+  /// checked because the task was cancelled. `isUrgent`: a block waits for it.
+  package func areSigned(
+    _ entries: [(content: EntryContent, signed: SignedBytes)], isUrgent: Bool = false
+  ) async -> [Bool] {
     if signatures == .assumed { return entries.map { _ in true } }
     if entries.count <= Self.pieceSize {
       return entries.map { Self.isSigned($0.content, $0.signed) }
@@ -94,8 +95,11 @@ package struct Verifier: Sendable {
     return await withTaskGroup(of: (Int, [Bool]).self) { group in
       for start in stride(from: 0, to: entries.count, by: Self.pieceSize) {
         let piece = entries[start..<min(start + Self.pieceSize, entries.count)]
-        group.addTask(priority: .low) {
-          (start, piece.map { Self.isSigned($0.content, $0.signed) })
+        let check: @Sendable () -> [Bool] = {
+          piece.map { Self.isSigned($0.content, $0.signed) }
+        }
+        group.addTask {
+          (start, isUrgent ? check() : await VerifierThreads.run(check) ?? [])
         }
       }
       var results = [Bool](repeating: false, count: entries.count)

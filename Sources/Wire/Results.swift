@@ -43,6 +43,21 @@ extension Intertie_V1_BatchAck {
     }
   }
 
+  /// None of the batch was taken; it may come again after so many milliseconds.
+  package static func busy(id: UInt64, retryMilliseconds: Int64) -> Intertie_V1_BatchAck {
+    .with {
+      $0.id = id
+      $0.status = busyStatus
+      $0.retryAfterMs = UInt32(clamping: retryMilliseconds)
+    }
+  }
+
+  /// RESOURCE_EXHAUSTED, as gRPC numbers it.
+  private static let busyStatus: UInt32 = 8
+
+  /// Whether the node took none of the batch, because it is busy.
+  package var isBusy: Bool { status == Self.busyStatus }
+
   /// One result for each reading; nil if they are more than a batch may have.
   package var results: [ReadingResult]? {
     guard runs.reduce(0, { $0 + UInt64($1.count) }) <= UInt64(Limits.readingsPerMessage) else {

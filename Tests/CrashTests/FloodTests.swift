@@ -37,13 +37,13 @@ extension NodeProcessTests {
         print(
           "flood: \(level.written) batches of \(Limits.readingsPerMessage) written by "
             + "\(Self.streams) streams in \(Self.seconds) s, \(readings) readings in blocks; "
-            + "longest wait of a write \(level.longestWait), \(level.refused) streams ended with "
-            + "RESOURCE_EXHAUSTED; node's peak \(peak.map { "\($0 >> 20) MiB" } ?? "unknown"); "
+            + "longest wait of a write \(level.longestWait); "
+            + "node's peak \(peak.map { "\($0 >> 20) MiB" } ?? "unknown"); "
             + "another client's \(answered.count) commands answered, slowest "
             + "\(answered.max() ?? .zero), busy \(level.busy) times")
         node.signal(SIGTERM)
         #expect(try await node.end() == .exit(0), "\(folder.logTail)")
-        #expect(level.refused > 0 || level.longestWait > .milliseconds(200), "nothing slowed it")
+        #expect(level.longestWait > .milliseconds(200), "nothing slowed it")
         #expect(answered.count >= 2)
         #expect(readings > 0)
         if let peak { #expect(peak < Self.residentBytes) }
@@ -120,7 +120,6 @@ private final class Water: Sendable {
   struct Level: Sendable {
     var next = 0
     var written = 0
-    var refused = 0
     var busy = 0
     var longestWait: Duration = .zero
   }
@@ -151,8 +150,6 @@ private final class Water: Sendable {
           try await Task.sleep(for: .seconds(seconds))
         }
       }
-    } catch let error as RPCError where error.code == .resourceExhausted {
-      count { $0.refused += 1 }
     } catch {}
   }
 

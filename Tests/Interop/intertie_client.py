@@ -84,8 +84,18 @@ def sign_command(body: command.Command, key: Key) -> command.SignedCommand:
     return command.SignedCommand(command=payload, signature=key.sign(COMMAND, payload))
 
 
+class Busy(Exception):
+    """The node had no room for a batch of readings: send it again after `seconds`."""
+
+    def __init__(self, ack: meter.BatchAck):
+        super().__init__(f"batch {ack.id}: come again in {ack.retry_after_ms} ms")
+        self.seconds = ack.retry_after_ms / 1000
+
+
 def results(ack: meter.BatchAck) -> list[tuple[int, int]]:
     """(height, reason) of every reading of the batch, in its order."""
+    if ack.status:
+        raise Busy(ack)
     return [(run.height, run.reason) for run in ack.runs for _ in range(run.count)]
 
 

@@ -79,7 +79,9 @@ final class UnionLife: Sendable {
         })
     } onResponse: { response in
       for try await ack in response.messages {
-        guard let results = ack.results else { throw Fault("too many results") }
+        guard !ack.isBusy, let results = ack.results else {
+          throw Fault("the node is busy, or gives too many results")
+        }
         self.counts.withLock { $0.readings += results.count { $0.reason == nil } }
         self.notebooks[place].note(
           results.enumerated().map { meter, result in

@@ -100,7 +100,7 @@ package actor MeterStream {
         try await Task.sleep(for: .milliseconds(await self.pause()))
       }
     } onResponse: { response in
-      for try await ack in response.messages { await self.note(ack) }
+      for try await ack in response.messages { try await self.note(ack) }
     }
   }
 
@@ -168,8 +168,10 @@ package actor MeterStream {
     )
   }
 
-  private func note(_ ack: Intertie_V1_BatchAck) {
+  /// Throws for a batch that met a busy node: it is sent again on the next stream.
+  private func note(_ ack: Intertie_V1_BatchAck) throws {
     lastAnswer = .now
+    guard !ack.isBusy else { throw Fault("the node is busy") }
     guard let batch = unanswered.removeValue(forKey: ack.id), let results = ack.results,
       results.count == batch.readings.count
     else {

@@ -22,7 +22,8 @@ enum ImportTable {
     "Node": Set(
       [
         "Domain", "Metering", "Market", "Ledger", "Fees", "Backbone", "Consensus", "Wire",
-        "Storage", "Crypto", "Logging", "CoreMetrics", "SwiftASN1", "X509",
+        "Storage", "Crypto", "Logging", "CoreMetrics", "NIOCore", "NIOPosix", "SwiftASN1",
+        "X509",
       ] + rpc + transport + system),
     "Dashboard": ["Domain", "CoreMetrics", "NIOCore", "NIOHTTP1", "NIOPosix", "Synchronization"],
     "Load": Set(["Domain", "Wire", "Histogram"] + rpc + transport + system),

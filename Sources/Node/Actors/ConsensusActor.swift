@@ -125,7 +125,8 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
   private func verify(_ check: BlockCheck, _ verifier: Verifier) {
     let inbox = self.inbox
     Task(priority: .high) {
-      let signed = await verifier.areSigned(check.entries.map { ($0.content, $0.signed) })
+      let signed = await verifier.areSigned(
+        check.entries.map { ($0.content, $0.signed) }, isUrgent: true)
       inbox.post(.checked(check, isValid: signed.allSatisfy { $0 }))
     }
   }

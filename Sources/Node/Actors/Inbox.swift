@@ -27,9 +27,10 @@ package struct Intake: Sendable {
 
 /// The consensus actor's inbox: bounded in entries and bytes, in order, drained whole.
 ///
-/// Clients: reserving a place never waits: it is accepted or the inbox is full, which the client
-/// sees as RESOURCE_EXHAUSTED before any signature was checked for it. Peers: each has a share of
-/// its own, and one that has filled it waits, alone, until the inbox is drained.
+/// Clients: places are reserved before anything is checked. Commands are accepted or refused at
+/// once; readings may wait in a line, which is bounded as well, and are served in its order.
+/// Whoever is refused sees RESOURCE_EXHAUSTED. Peers: each has a share of its own, and one that has
+/// filled it waits, alone, until the inbox is drained.
 package final class Inbox: Sendable {
   package enum Posting: Sendable { case accepted, full, stopped }
 
@@ -38,13 +39,39 @@ package final class Inbox: Sendable {
     var bytes = 0
   }
 
-  private struct State {
-    var intake = Intake()
+  /// What is reserved.
+  private struct Room {
     var entries = 0
     var bytes = 0
+    var calls = 0
+
+    func has(_ wanted: Reservation, of capacity: Int) -> Bool {
+      let places = capacity + (wanted.isForCommands ? Limits.inboxCommands : 0)
+      return entries + wanted.entries <= places && bytes + wanted.bytes <= Limits.inboxBytes
+        && calls < Limits.inboxCalls
+    }
+
+    mutating func take(_ places: Reservation) {
+      entries += places.entries
+      bytes += places.bytes
+      calls += 1
+    }
+
+    mutating func release(_ places: Reservation) {
+      entries -= places.entries
+      bytes -= places.bytes
+      calls -= 1
+    }
+  }
+
+  private struct State {
+    var intake = Intake()
+    var taken = Room()
     var isClosed = false
     /// What each peer has in the intake.
     var shares: [PublicKey: Share] = [:]
+    /// Readings that wait for room.
+    var line = WaitingLine()
     var waiter: CheckedContinuation<Void, Never>?
 
     mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
@@ -59,28 +86,77 @@ package final class Inbox: Sendable {
   package init(capacity: Int = Limits.inboxEntries) { self.capacity = capacity }
 
   /// Entries that wait, those taken out but not yet final included.
-  package var depth: Int { state.withLock { $0.entries } }
+  package var depth: Int { state.withLock { $0.taken.entries } }
+
+  /// Readings that wait for places.
+  package var waiting: Int { state.withLock { $0.line.entries } }
 
   /// Takes places for a submission that is still to be checked; each is released once.
   package func reserve(_ wanted: Reservation) -> Posting {
     state.withLock { state in
       if state.isClosed { return .stopped }
-      let places = capacity + (wanted.isForCommands ? Limits.inboxCommands : 0)
-      guard state.entries + wanted.entries <= places,
-        state.bytes + wanted.bytes <= Limits.inboxBytes
+      guard wanted.isForCommands || state.line.isEmpty, state.taken.has(wanted, of: capacity)
       else { return .full }
-      state.entries += wanted.entries
-      state.bytes += wanted.bytes
+      state.taken.take(wanted)
       return .accepted
     }
   }
 
+  /// The same; waits behind those who wait already, `patience` at most, or until the task is
+  /// cancelled.
+  package func reserve(_ wanted: Reservation, within patience: Duration) async -> Posting {
+    let first = reserve(wanted)
+    guard case .full = first, let number = announce(wanted) else { return first }
+    return await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        try? await Task.sleep(for: patience)
+        self.giveUp(number)
+      }
+      let posting = await withTaskCancellationHandler {
+        await withCheckedContinuation { waiter in
+          let decided = state.withLock { $0.line.wait(number, waiter) }
+          if let decided { waiter.resume(returning: decided) }
+        }
+      } onCancel: {
+        giveUp(number)
+      }
+      group.cancelAll()
+      return posting
+    }
+  }
+
+  private func announce(_ wanted: Reservation) -> UInt64? {
+    state.withLock { state in
+      state.isClosed ? nil : state.line.announce(wanted, limit: Limits.waitingReadings)
+    }
+  }
+
+  private func giveUp(_ number: UInt64) {
+    let waiter = state.withLock { $0.line.decide(number, .full) }
+    waiter?.resume(returning: .full)
+    // Those behind it may need less.
+    serve()
+  }
+
   /// Gives places back: the submission was answered, or came to nothing.
   package func release(_ reservation: Reservation) {
-    state.withLock { state in
-      state.entries -= reservation.entries
-      state.bytes -= reservation.bytes
+    state.withLock { $0.taken.release(reservation) }
+    serve()
+  }
+
+  /// Gives what is free to those who wait, in their order.
+  private func serve() {
+    let served = state.withLock { state in
+      var served: [CheckedContinuation<Posting, Never>] = []
+      var taken = state.taken
+      while let call = state.line.grant(where: { taken.has($0, of: capacity) }) {
+        taken.take(call.wanted)
+        if let waiter = call.waiter { served.append(waiter) }
+      }
+      state.taken = taken
+      return served
     }
+    for waiter in served { waiter.resume(returning: .accepted) }
   }
 
   /// Hands in a submission for which places are reserved, or, without entries, a call that waits
@@ -175,7 +251,11 @@ package final class Inbox: Sendable {
 
   /// Refuses further postings and hands back what nobody will take any more.
   package func close() -> Intake {
-    state.withLock { $0.isClosed = true }
+    let waiting = state.withLock { state in
+      state.isClosed = true
+      return state.line.decideAll(.stopped)
+    }
+    for waiter in waiting { waiter.resume(returning: .stopped) }
     return take()
   }
 }

@@ -1,6 +1,6 @@
 import Domain
 
-/// Places in the inbox, taken before the signatures are checked and given back with the answer.
+/// Places in the inbox, taken before anything is parsed or checked, and given back with the answer.
 package struct Reservation: Hashable, Sendable {
   /// 1 or more: waiting for nothing takes a place too.
   package var entries: Int
@@ -12,6 +12,18 @@ package struct Reservation: Hashable, Sendable {
     self.isForCommands = isForCommands
     self.entries = max(entries, 1)
     self.bytes = bytes
+  }
+
+  /// What a call's entries need, if all of them go into a block. Nil has no form, and needs
+  /// nothing.
+  init(for entries: [SignedBytes?], isForCommands: Bool) {
+    var count = 0
+    var bytes = 0
+    for case let entry? in entries {
+      count += 1
+      bytes += entry.payload.count + 128
+    }
+    self.init(entries: count, bytes: bytes, isForCommands: isForCommands)
   }
 }
 

@@ -2,20 +2,18 @@ import Domain
 import Foundation
 import GRPCCore
 import Metering
-import Synchronization
 import Wire
 
 /// Signed readings in, acknowledgements with height and reason out; and what the chain knows of a
 /// meter.
 struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
   private let grid: Microgrid
-  private let waiting = WaitingRoom()
 
   init(_ grid: Microgrid) { self.grid = grid }
 
   /// Reads batches while at most Limits.batchesPerStream are under way: a client that sends faster
-  /// than the chain takes them is slowed by HTTP/2 flow control. When the node's inbox stays full,
-  /// or as much waits for it as it holds, the stream ends with RESOURCE_EXHAUSTED.
+  /// than the chain takes them is slowed by HTTP/2 flow control. A batch for which there is no room
+  /// is refused, with a time after which to send it again.
   func stream(
     request: RPCAsyncSequence<Intertie_V1_ReadingBatch, any Error>,
     response: RPCWriter<Intertie_V1_BatchAck>, context: ServerContext
@@ -41,32 +39,22 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
     }
   }
 
+  /// A busy node's answer to a batch is an answer: what else is under way on the stream goes on.
   private func acknowledge(_ batch: Intertie_V1_ReadingBatch) async throws
     -> Intertie_V1_BatchAck
   {
     let readings = batch.readings.map { try? SignedBytes($0) }
-    let results = try await submitPatiently(readings)
-    return Intertie_V1_BatchAck(
-      id: batch.id,
-      results: results.lazy.map {
-        ReadingResult(height: $0.position?.height ?? 0, reason: $0.receipt.rejection)
-      })
-  }
-
-  /// When the inbox is full, waits for room in it, if not too many do so already, for about two
-  /// seconds.
-  private func submitPatiently(_ readings: [SignedBytes?]) async throws -> [EntryResult] {
-    do throws(NodeFailure) { return try await grid.submit(readings: readings) } catch {
-      guard case .busy = error, waiting.enter(readings.count) else { throw error }
+    do throws(NodeFailure) {
+      let results = try await grid.submit(readings: readings)
+      return Intertie_V1_BatchAck(
+        id: batch.id,
+        results: results.lazy.map {
+          ReadingResult(height: $0.position?.height ?? 0, reason: $0.receipt.rejection)
+        })
+    } catch {
+      guard case .busy = error else { throw error }
+      return .busy(id: batch.id, retryMilliseconds: Limits.retryMilliseconds)
     }
-    defer { waiting.leave(readings.count) }
-    for attempt in 1...8 {
-      try await Task.sleep(for: .milliseconds(60 * attempt))
-      do throws(NodeFailure) { return try await grid.submit(readings: readings) } catch {
-        guard case .busy = error, attempt < 8 else { throw error }
-      }
-    }
-    throw NodeFailure.busy("the node's inbox stayed full; try again in a moment")
   }
 
   func figures(request: Intertie_V1_FiguresRequest, context: ServerContext) async throws
@@ -113,20 +101,4 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
     }
     return found
   }
-}
-
-/// Readings of all streams that wait for room in the inbox: no more than the inbox itself holds, so
-/// that neither memory nor the time until an answer grows with the number of streams.
-private final class WaitingRoom: Sendable {
-  private let count = Mutex(0)
-
-  func enter(_ readings: Int) -> Bool {
-    count.withLock { count in
-      guard count + readings <= Limits.inboxEntries else { return false }
-      count += readings
-      return true
-    }
-  }
-
-  func leave(_ readings: Int) { count.withLock { $0 -= readings } }
 }

@@ -3,10 +3,6 @@ import GRPCCore
 import GRPCProtobuf
 
 extension RPCError {
-  /// After which a client that met a busy node may come again: about the time in which a full
-  /// inbox empties by half.
-  private static let retryMilliseconds: Int64 = 500
-
   /// The one place where an operating error becomes a gRPC status. The message is for the person
   /// who reads it. Of a busy node it says when to come again, in both ways that clients know: as
   /// `google.rpc.RetryInfo`, and as gRPC's own push-back, which its libraries' retries follow
@@ -17,10 +13,10 @@ extension RPCError {
     case .busy:
       let hint = GoogleRPCStatus(
         code: .resourceExhausted, message: failure.description,
-        details: .retryInfo(delay: .milliseconds(Self.retryMilliseconds)))
+        details: .retryInfo(delay: .milliseconds(Limits.retryMilliseconds)))
       self.init(
         code: .resourceExhausted, message: failure.description, metadata: hint.rpcErrorMetadata)
-      metadata.addString("\(Self.retryMilliseconds)", forKey: "grpc-retry-pushback-ms")
+      metadata.addString("\(Limits.retryMilliseconds)", forKey: "grpc-retry-pushback-ms")
       return
     case .stopped: code = .unavailable
     case .invalid: code = .invalidArgument

@@ -102,11 +102,11 @@ extension Intertie_V1_Meter {
         /// > Source IDL Documentation:
         /// >
         /// > Takes batches of signed readings and acknowledges each batch when all of its readings are
-        /// > durable in a block or refused; up to four batches of a stream are under way at a time, and
-        /// > their acknowledgements may overtake each other. A refused reading does not end the stream.
-        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; RESOURCE_EXHAUSTED the node's
-        /// > inbox stayed full, what is not acknowledged may be sent again after a pause; UNAVAILABLE the
-        /// > node is stopping.
+        /// > durable in a block or refused; up to two batches of a stream are under way at a time, and
+        /// > their acknowledgements may overtake each other. A refused reading does not end the stream, nor
+        /// > does a batch for which a busy node has no room: `BatchAck.status` tells.
+        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; UNAVAILABLE the node is
+        /// > stopping.
         ///
         /// - Parameters:
         ///   - request: A streaming request of `Intertie_V1_ReadingBatch` messages.
@@ -180,11 +180,11 @@ extension Intertie_V1_Meter {
         /// > Source IDL Documentation:
         /// >
         /// > Takes batches of signed readings and acknowledges each batch when all of its readings are
-        /// > durable in a block or refused; up to four batches of a stream are under way at a time, and
-        /// > their acknowledgements may overtake each other. A refused reading does not end the stream.
-        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; RESOURCE_EXHAUSTED the node's
-        /// > inbox stayed full, what is not acknowledged may be sent again after a pause; UNAVAILABLE the
-        /// > node is stopping.
+        /// > durable in a block or refused; up to two batches of a stream are under way at a time, and
+        /// > their acknowledgements may overtake each other. A refused reading does not end the stream, nor
+        /// > does a batch for which a busy node has no room: `BatchAck.status` tells.
+        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; UNAVAILABLE the node is
+        /// > stopping.
         ///
         /// - Parameters:
         ///   - request: A streaming request of `Intertie_V1_ReadingBatch` messages.
@@ -256,11 +256,11 @@ extension Intertie_V1_Meter {
         /// > Source IDL Documentation:
         /// >
         /// > Takes batches of signed readings and acknowledges each batch when all of its readings are
-        /// > durable in a block or refused; up to four batches of a stream are under way at a time, and
-        /// > their acknowledgements may overtake each other. A refused reading does not end the stream.
-        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; RESOURCE_EXHAUSTED the node's
-        /// > inbox stayed full, what is not acknowledged may be sent again after a pause; UNAVAILABLE the
-        /// > node is stopping.
+        /// > durable in a block or refused; up to two batches of a stream are under way at a time, and
+        /// > their acknowledgements may overtake each other. A refused reading does not end the stream, nor
+        /// > does a batch for which a busy node has no room: `BatchAck.status` tells.
+        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; UNAVAILABLE the node is
+        /// > stopping.
         ///
         /// - Parameters:
         ///   - request: A stream of `Intertie_V1_ReadingBatch` messages.
@@ -450,11 +450,11 @@ extension Intertie_V1_Meter {
         /// > Source IDL Documentation:
         /// >
         /// > Takes batches of signed readings and acknowledges each batch when all of its readings are
-        /// > durable in a block or refused; up to four batches of a stream are under way at a time, and
-        /// > their acknowledgements may overtake each other. A refused reading does not end the stream.
-        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; RESOURCE_EXHAUSTED the node's
-        /// > inbox stayed full, what is not acknowledged may be sent again after a pause; UNAVAILABLE the
-        /// > node is stopping.
+        /// > durable in a block or refused; up to two batches of a stream are under way at a time, and
+        /// > their acknowledgements may overtake each other. A refused reading does not end the stream, nor
+        /// > does a batch for which a busy node has no room: `BatchAck.status` tells.
+        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; UNAVAILABLE the node is
+        /// > stopping.
         ///
         /// - Parameters:
         ///   - request: A streaming request producing `Intertie_V1_ReadingBatch` messages.
@@ -551,11 +551,11 @@ extension Intertie_V1_Meter {
         /// > Source IDL Documentation:
         /// >
         /// > Takes batches of signed readings and acknowledges each batch when all of its readings are
-        /// > durable in a block or refused; up to four batches of a stream are under way at a time, and
-        /// > their acknowledgements may overtake each other. A refused reading does not end the stream.
-        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; RESOURCE_EXHAUSTED the node's
-        /// > inbox stayed full, what is not acknowledged may be sent again after a pause; UNAVAILABLE the
-        /// > node is stopping.
+        /// > durable in a block or refused; up to two batches of a stream are under way at a time, and
+        /// > their acknowledgements may overtake each other. A refused reading does not end the stream, nor
+        /// > does a batch for which a busy node has no room: `BatchAck.status` tells.
+        /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; UNAVAILABLE the node is
+        /// > stopping.
         ///
         /// - Parameters:
         ///   - request: A streaming request producing `Intertie_V1_ReadingBatch` messages.
@@ -664,11 +664,11 @@ extension Intertie_V1_Meter.ClientProtocol {
     /// > Source IDL Documentation:
     /// >
     /// > Takes batches of signed readings and acknowledges each batch when all of its readings are
-    /// > durable in a block or refused; up to four batches of a stream are under way at a time, and
-    /// > their acknowledgements may overtake each other. A refused reading does not end the stream.
-    /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; RESOURCE_EXHAUSTED the node's
-    /// > inbox stayed full, what is not acknowledged may be sent again after a pause; UNAVAILABLE the
-    /// > node is stopping.
+    /// > durable in a block or refused; up to two batches of a stream are under way at a time, and
+    /// > their acknowledgements may overtake each other. A refused reading does not end the stream, nor
+    /// > does a batch for which a busy node has no room: `BatchAck.status` tells.
+    /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; UNAVAILABLE the node is
+    /// > stopping.
     ///
     /// - Parameters:
     ///   - request: A streaming request producing `Intertie_V1_ReadingBatch` messages.
@@ -761,11 +761,11 @@ extension Intertie_V1_Meter.ClientProtocol {
     /// > Source IDL Documentation:
     /// >
     /// > Takes batches of signed readings and acknowledges each batch when all of its readings are
-    /// > durable in a block or refused; up to four batches of a stream are under way at a time, and
-    /// > their acknowledgements may overtake each other. A refused reading does not end the stream.
-    /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; RESOURCE_EXHAUSTED the node's
-    /// > inbox stayed full, what is not acknowledged may be sent again after a pause; UNAVAILABLE the
-    /// > node is stopping.
+    /// > durable in a block or refused; up to two batches of a stream are under way at a time, and
+    /// > their acknowledgements may overtake each other. A refused reading does not end the stream, nor
+    /// > does a batch for which a busy node has no room: `BatchAck.status` tells.
+    /// > Errors: INVALID_ARGUMENT a batch with more than 2,048 readings; UNAVAILABLE the node is
+    /// > stopping.
     ///
     /// - Parameters:
     ///   - metadata: Additional metadata to send, defaults to empty.

@@ -160,6 +160,13 @@ package nonisolated struct Intertie_V1_BatchAck: Sendable {
   /// Runs of equal results; the counts sum to the number of readings in the batch.
   package var runs: [Intertie_V1_ResultRun] = []
 
+  /// A gRPC status code. 0: the batch was taken. 8 (RESOURCE_EXHAUSTED): the node is busy and has
+  /// taken none of it, `runs` is empty; send the same bytes again after `retry_after_ms`.
+  package var status: UInt32 = 0
+
+  /// Milliseconds to wait before this batch is sent again; 0 with status 0.
+  package var retryAfterMs: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -435,7 +442,7 @@ nonisolated extension Intertie_V1_ReadingBatch: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Intertie_V1_BatchAck: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".BatchAck"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}runs\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}runs\0\u{1}status\0\u{3}retry_after_ms\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -445,6 +452,8 @@ nonisolated extension Intertie_V1_BatchAck: SwiftProtobuf.Message, SwiftProtobuf
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.runs) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.status) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.retryAfterMs) }()
       default: break
       }
     }
@@ -457,12 +466,20 @@ nonisolated extension Intertie_V1_BatchAck: SwiftProtobuf.Message, SwiftProtobuf
     if !self.runs.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.runs, fieldNumber: 2)
     }
+    if self.status != 0 {
+      try visitor.visitSingularUInt32Field(value: self.status, fieldNumber: 3)
+    }
+    if self.retryAfterMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.retryAfterMs, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Intertie_V1_BatchAck, rhs: Intertie_V1_BatchAck) -> Bool {
     if lhs.id != rhs.id {return false}
     if lhs.runs != rhs.runs {return false}
+    if lhs.status != rhs.status {return false}
+    if lhs.retryAfterMs != rhs.retryAfterMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

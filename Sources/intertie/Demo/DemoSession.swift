@@ -139,6 +139,9 @@ struct DemoSession: Sendable {
     } onResponse: { response in
       var tally = ReadingTally()
       for try await ack in response.messages {
+        guard !ack.isBusy else {
+          throw CommandFailure("the node is too busy for the readings of interval \(ack.id)")
+        }
         guard let results = ack.results, results.count == homes,
           let start = sent.withLock({ $0.removeValue(forKey: ack.id) })
         else { throw CommandFailure("the node acknowledged batch \(ack.id) wrongly") }

@@ -140,7 +140,7 @@ struct Caller: Sendable {
     } onResponse: { response in
       do {
         for try await ack in response.messages {
-          guard ack.runs.allSatisfy({ $0.reason == .none && $0.height > 0 }) else {
+          guard !ack.isBusy, ack.runs.allSatisfy({ $0.reason == .none && $0.height > 0 }) else {
             throw Fault("batch \(ack.id) was not applied: \(ack.runs)")
           }
           arrival.yield(ack.runs.map(\.height).max() ?? 0)

@@ -79,7 +79,7 @@ struct ReadingsBenchmark {
         for batch in batches { try await writer.write(batch) }
       } onResponse: { response in
         for try await ack in response.messages {
-          guard ack.runs.allSatisfy({ $0.reason == .none && $0.height > 0 }) else {
+          guard !ack.isBusy, ack.runs.allSatisfy({ $0.reason == .none && $0.height > 0 }) else {
             throw NodeFailure.invalid("batch \(ack.id) was not applied: \(ack.runs)")
           }
         }

@@ -115,7 +115,8 @@ struct RoundBenchmark: Sendable {
           })
       } onResponse: { response in
         for try await ack in response.messages {
-          try demand(ack.runs.allSatisfy { $0.reason == .none }, "not applied: \(ack.runs)")
+          try demand(
+            !ack.isBusy && ack.runs.allSatisfy { $0.reason == .none }, "not applied: \(ack.runs)")
         }
       }
       try await wait(20, for: "energy in grid \(place)") {

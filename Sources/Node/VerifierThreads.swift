@@ -1,0 +1,38 @@
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Threads of this process that check clients' signatures, below everything else that it does.
+///
+/// Swift's own pool knows no such order: hundreds of checks that wait there make every hop of a
+/// block between actors wait with them, and closes come late on a node that is flooded. The kernel
+/// gives these threads what the others leave.
+enum VerifierThreads {
+  /// As nice(2) counts: a third of the weight of a thread at 0.
+  private static let niceness: Int32 = 5
+
+  /// Lives as long as the process.
+  private static let pool: NIOThreadPool = {
+    let pool = NIOThreadPool(numberOfThreads: System.coreCount)
+    pool.start()
+    return pool
+  }()
+
+  /// Nil when the work was not done, since its task was cancelled.
+  static func run<T: Sendable>(_ work: @escaping @Sendable () -> T) async -> T? {
+    try? await pool.runIfActive {
+      lower()
+      return work()
+    }
+  }
+
+  /// Of the calling thread alone, as Linux has it; elsewhere all threads are alike.
+  private static func lower() {
+    #if os(Linux)
+      _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
+    #endif
+  }
+}
