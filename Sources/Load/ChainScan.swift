@@ -10,6 +10,22 @@ package struct ChainScan: Sendable {
     package var positions: [ReceiptPosition] = []
   }
 
+  /// A block with more entries than were acknowledged in it: where several nodes make blocks, one
+  /// may bring again what another's has, to be refused in its second place.
+  package struct Crowd: Sendable {
+    package var height: UInt64
+    package var told: AcknowledgedItems.Sum
+    /// Its entries that were never in doubt, by their places in the block.
+    package var entries: [(index: UInt32, mark: UInt64)]
+
+    /// What is left without the entries at these places.
+    package func sum(without copies: Set<UInt32>) -> AcknowledgedItems.Sum {
+      var sum = AcknowledgedItems.Sum()
+      for (index, mark) in entries where !copies.contains(index) { sum.add(mark) }
+      return sum
+    }
+  }
+
   private let items: AcknowledgedItems
   private let meters: Set<PublicKey>
   private let members: Set<PublicKey>
@@ -21,6 +37,8 @@ package struct ChainScan: Sendable {
   package private(set) var doubtful: [UInt64: Places] = [:]
   /// Sampled items, where they stand, in the order of the blocks.
   package private(set) var sampled: [(AcknowledgedItems.Sample, ReceiptPosition)] = []
+  package private(set) var crowds: [Crowd] = []
+  private var crowded = 0
   package private(set) var faults: LoadFaults
 
   package init(_ items: AcknowledgedItems, meters: Set<PublicKey>, members: Set<PublicKey>) {
@@ -36,6 +54,7 @@ package struct ChainScan: Sendable {
   package mutating func add(height: UInt64, body: [UInt8]) throws(Rejection) {
     blocks += 1
     var sum = AcknowledgedItems.Sum()
+    var seen: [(index: UInt32, mark: UInt64)] = []
     for (index, (kind, signed)) in try BlockBody.split(body).enumerated() {
       guard isOurs(kind, signed.payload) else { continue }
       entries += 1
@@ -49,6 +68,7 @@ package struct ChainScan: Sendable {
         continue
       }
       sum.add(mark)
+      seen.append((position.index, mark))
       if let sample = samples[mark], sample.height == height {
         sampled.append((sample, position))
       }
@@ -56,6 +76,18 @@ package struct ChainScan: Sendable {
     unseen.remove(height)
     let told = items.blocks[height] ?? AcknowledgedItems.Sum()
     guard sum != told else { return }
+    if sum.count > told.count, crowded + seen.count <= LoadLimits.crowded {
+      crowded += seen.count
+      crowds.append(Crowd(height: height, told: told, entries: seen))
+      return
+    }
+    fault(height, told, found: sum)
+  }
+
+  /// The block does not have what was acknowledged in it.
+  package mutating func fault(
+    _ height: UInt64, _ told: AcknowledgedItems.Sum, found sum: AcknowledgedItems.Sum
+  ) {
     faults.add(
       sum.count == told.count
         ? "block \(height): other entries than the \(told.count) that were acknowledged"

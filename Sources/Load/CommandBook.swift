@@ -36,7 +36,14 @@ package struct CommandBook: Sendable {
     var sequence: UInt64
     /// Orders that were resting when they were placed, oldest first.
     var orders: [OrderID] = []
-    var underWay = 0
+    /// Sequences under way, ascending.
+    var open: [UInt64] = []
+
+    /// Whether the next sequence is near enough to the oldest that is under way: one that waits to
+    /// be sent again would come too late behind many later ones.
+    var hasRoom: Bool {
+      open.first.map { sequence - $0 < UInt64(LoadLimits.commandsOfMember) } ?? true
+    }
   }
 
   private let chain: ChainID
@@ -83,7 +90,6 @@ package struct CommandBook: Sendable {
       return nil
     }
     wanted = nil
-    members[index].underWay += 1
     switch kind {
     case .order, .reading: return order(by: index)
     case .transfer: return transfer(by: index)
@@ -95,7 +101,7 @@ package struct CommandBook: Sendable {
   private mutating func pick(_ count: Int) -> Int? {
     let drawn = draws.below(count)
     return (0..<count).lazy.map { (drawn + $0) % count }
-      .first { members[$0].underWay < LoadLimits.commandsOfMember }
+      .first { members[$0].hasRoom }
   }
 
   private mutating func order(by index: Int) -> PreparedCommand {
@@ -143,6 +149,7 @@ package struct CommandBook: Sendable {
   {
     let sequence = members[index].sequence
     members[index].sequence += 1
+    members[index].open.append(sequence)
     let payload = WireCommand.payload(
       of: Command(
         chain: chain, signer: keys[index].publicKey, sequence: sequence, expires: expires,
@@ -155,7 +162,7 @@ package struct CommandBook: Sendable {
 
   /// What became of a command; nil: nobody knows, or it was given up.
   package mutating func finish(_ command: PreparedCommand, _ receipt: Receipt?) {
-    members[command.member].underWay -= 1
+    members[command.member].open.removeAll { $0 == command.sequence }
     guard command.isPlacing, let receipt, receipt.rejection == nil, receipt.resting > 0,
       let order = receipt.order
     else { return }

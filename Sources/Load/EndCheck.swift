@@ -14,6 +14,8 @@ package struct CheckFindings: Hashable, Sendable, Codable {
   package var doubtfulFound = 0
   /// Receipts that were asked for and compared.
   package var receipts = 0
+  /// Entries that stood there a second time, and were refused in that place.
+  package var copies = 0
   /// Transfers that left for other grids, those that arrived, and those that came back.
   package var departed = 0
   package var arrived = 0
@@ -38,6 +40,7 @@ package struct CheckFindings: Hashable, Sendable, Codable {
     doubtful += other.doubtful
     doubtfulFound += other.doubtfulFound
     receipts += other.receipts
+    copies += other.copies
     departed += other.departed
     arrived += other.arrived
     refunded += other.refunded
@@ -73,6 +76,7 @@ package struct EndCheck: Sendable {
       }
     }
     try await compare(copies, &scan, &findings)
+    try await thin(&scan, &findings)
     findings.blocks = scan.blocks
     findings.entries = scan.entries
     findings.acknowledged = items.acknowledged
@@ -84,21 +88,28 @@ package struct EndCheck: Sendable {
   }
 
   private func scan() async throws -> ChainScan {
-    let node = grid.node
-    let tip = try await tip()
-    var start = ChainScan(
+    let start = ChainScan(
       items, meters: Set(grid.keys.meters.map(\.publicKey)),
       members: Set(grid.keys.members.map(\.publicKey)))
+    return try await read(to: try await tip(), start) { scan, height, body in
+      try scan.add(height: height, body: body)
+    }
+  }
+
+  /// Goes through the blocks of the run up to `tip`, in order.
+  private func read<Result: Sendable>(
+    to tip: UInt64, _ start: Result,
+    _ add: @escaping @Sendable (inout Result, UInt64, [UInt8]) throws -> Void
+  ) async throws -> Result {
     let from = grid.height + 1
     guard tip >= from else { return start }
     let request = Intertie_V1_BlocksRequest.with {
       $0.fromHeight = from
       $0.toHeight = tip
     }
-    let empty = start
     do {
-      start = try await node.ledger.blocks(request) { response in
-        var scan = empty
+      return try await grid.node.ledger.blocks(request) { response in
+        var result = start
         var expected = from
         for try await block in response.messages {
           var reader = CanonicalReader(Array(block.header))
@@ -106,13 +117,13 @@ package struct EndCheck: Sendable {
           guard header.height == expected else {
             throw LoadFailure("block \(header.height) came where \(expected) was due")
           }
-          try scan.add(height: header.height, body: Array(block.body))
+          try add(&result, header.height, Array(block.body))
           expected += 1
         }
         guard expected == tip + 1 else {
           throw LoadFailure("the blocks ended before height \(tip)")
         }
-        return scan
+        return result
       }
     } catch let error as RPCError {
       throw LoadFailure(
@@ -121,7 +132,6 @@ package struct EndCheck: Sendable {
     } catch let reason as Rejection {
       throw LoadFailure("a block of \(grid.name) is not well formed: \(reason)")
     }
-    return start
   }
 
   /// Height of the newest block that the node has, once it has all that other nodes acknowledged.
@@ -132,6 +142,30 @@ package struct EndCheck: Sendable {
       let tip = try await grid.node.currentStatus().height
       if tip >= highest || Monotonic.now >= deadline { return tip }
       await Monotonic.sleep(until: Monotonic.now + 50_000)
+    }
+  }
+
+  /// Of blocks with more entries than were acknowledged in them: whatever stands in another place
+  /// too and was refused in this one is a copy; without copies the acknowledged ones must be left.
+  private func thin(_ scan: inout ChainScan, _ findings: inout CheckFindings) async throws {
+    guard !scan.crowds.isEmpty else { return }
+    let wanted = Set(scan.crowds.flatMap { $0.entries.map(\.mark) })
+    let places = try await read(to: try await tip(), [UInt64: Int]()) { places, _, body in
+      for (_, signed) in try BlockBody.split(body) {
+        let mark = AcknowledgedItems.mark(signed.payload)
+        if wanted.contains(mark) { places[mark, default: 0] += 1 }
+      }
+    }
+    for crowd in scan.crowds {
+      var copies: Set<UInt32> = []
+      for (index, mark) in crowd.entries where places[mark, default: 0] > 1 {
+        findings.receipts += 1
+        let position = ReceiptPosition(height: crowd.height, index: index)
+        if let receipt = try await receipt(at: position), receipt.isOfCopy { copies.insert(index) }
+      }
+      findings.copies += copies.count
+      let left = crowd.sum(without: copies)
+      if left != crowd.told { scan.fault(crowd.height, crowd.told, found: left) }
     }
   }
 
@@ -169,5 +203,12 @@ package struct EndCheck: Sendable {
 
   private static func text(_ rejection: Rejection?) -> String {
     rejection.map { "\($0)" } ?? "applied"
+  }
+}
+
+extension Receipt {
+  /// Refused because the chain had it already.
+  fileprivate var isOfCopy: Bool {
+    rejection == .duplicate || rejection == .staleVersion || rejection == .replayed
   }
 }

@@ -17,8 +17,8 @@ package enum LoadLimits {
   package static let batchesUnderWay = 4
   /// Calls without an answer on one connection; a node allows 256 streams on each.
   package static let callsUnderWay = 192
-  /// Commands of one member that may be under way: half of the window within which sequences may
-  /// overtake each other.
+  /// How far the sequences of one member's commands that are under way may be apart: half of the
+  /// window within which they may overtake each other.
   package static let commandsOfMember = Int(SequenceWindow.width) / 2
   /// Commands in one submission while members and meters are enrolled.
   package static let enrolledTogether = Limits.commandsPerSubmission
@@ -35,6 +35,8 @@ package enum LoadLimits {
   /// Places of one doubtful item whose receipts are asked for at the end, and such items.
   package static let copies = 16
   package static let copied = 10_000
+  /// Entries of blocks that have more of them than were acknowledged, all blocks together.
+  package static let crowded = 1 << 21
   /// What the check found, in words; the rest is counted.
   package static let faults = 20
   /// Largest latency that is told apart, microseconds: an hour.

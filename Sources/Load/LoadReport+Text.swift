@@ -88,6 +88,10 @@ extension LoadReport {
         "; \(Self.number(check.doubtful)) were in doubt, \(Self.number(check.doubtfulFound)) "
         + "of them are there"
     }
+    if check.copies > 0 {
+      text +=
+        "; \(Self.number(check.copies)) stood there a second time, and were refused in that place"
+    }
     if check.departed > 0 {
       text +=
         "; \(Self.number(check.departed)) transfers left for other grids, "

@@ -68,13 +68,17 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
     #expect(try scan(blocks).0.faults.count > 0)
   }
 
+  /// A copy is for the receipts to tell: without it the block is as it was acknowledged.
   @Test mutating func whatStandsThereTwiceIsFound() throws {
     var blocks = fill()
     blocks[1].append(blocks[0][0])
-    #expect(
-      try scan(blocks).0.faults.texts == [
-        "block 2: 2 entries were acknowledged, 3 are there"
-      ])
+    var (found, _) = try scan(blocks)
+    #expect(found.faults.count == 0 && found.crowds.map(\.height) == [2])
+    let crowd = found.crowds[0]
+    #expect(crowd.sum(without: [2]) == crowd.told)
+    #expect(crowd.sum(without: []) != crowd.told && crowd.sum(without: [1]) != crowd.told)
+    found.fault(2, crowd.told, found: crowd.sum(without: []))
+    #expect(found.faults.texts == ["block 2: 2 entries were acknowledged, 3 are there"])
   }
 
   @Test mutating func anotherBlockOrEntryIsFound() throws {
@@ -96,7 +100,8 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
   @Test mutating func whatWasRefusedAndIsThereIsFound() throws {
     items.note(mark(reading(5)), height: 0, rejection: .badSignature)
     #expect(items.acknowledged == 0)
-    #expect(try scan([[reading(5)]]).0.faults.count == 1)
+    let crowds = try scan([[reading(5)]]).0.crowds
+    #expect(crowds.map(\.told.count) == [0] && crowds[0].sum(without: []).count == 1)
     #expect(try scan([[]]).0.faults.count == 0)
   }
 
@@ -124,7 +129,7 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
     let block = body([signed], .command)
     var scan = ChainScan(items, meters: [], members: [member.publicKey])
     try scan.add(height: 1, body: block)
-    #expect(scan.faults.count == 1)
+    #expect(scan.crowds.count == 1)
     items.note(mark(signed), height: 1, rejection: nil)
     scan = ChainScan(items, meters: [], members: [member.publicKey])
     try scan.add(height: 1, body: block)
