@@ -61,7 +61,7 @@ package enum Limits {
   package static let batchesPerStream = 2
   /// Commands in one submission.
   package static let commandsPerSubmission = 256
-  /// Entries that wait for a block, all clients together.
+  /// Entries that wait for a block, all clients of a chain's nodes together.
   package static let inboxEntries = 1 << 14
   /// Places beyond these that only commands may take, so that a flood of readings cannot shut
   /// members out.
@@ -69,10 +69,7 @@ package enum Limits {
   /// Calls, and batches of readings, that these entries may belong to: each keeps a stream and a
   /// task besides.
   package static let inboxCalls = 1 << 12
-  /// Readings that wait for room in the inbox, all streams together; whatever finds no room here
-  /// either is refused at once.
-  package static let waitingReadings = inboxEntries
-  /// Milliseconds for which they wait.
+  /// Milliseconds for which readings wait for room in the inbox.
   package static let patienceMilliseconds: Int64 = 2000
   /// Milliseconds after which a client that met a busy node may come again: about the time in
   /// which a core works off a full inbox.
@@ -92,6 +89,9 @@ package enum Limits {
   package static let concurrentReads = 4
   /// Entries in one block.
   package static let blockEntries = 1 << 14
+  /// Entries of a block that other validators have to check before they vote: what one core checks
+  /// in half of the time that a message may take, so that no view ends because of its block's size.
+  package static let proposedEntries = 1 << 11
   /// Bytes of one block's body.
   package static let blockBytes = 4 << 20
   /// Packets for other chains that one outbox root covers, and of these what one block sends.

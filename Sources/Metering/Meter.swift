@@ -120,6 +120,9 @@ extension MeterRegistry {
   /// Bytes of one encoded meter.
   static let meterSize = 32 + 4 + 8 + 1 + 8 + 1 + 8
 
+  /// Whether a meter came or went since it was last encoded.
+  var isChanged: Bool { encoded == nil }
+
   /// Count, then for each meter: id, account, power, clean, first interval, whether it is
   /// retired and from when (0 in service).
   mutating func chunk() -> StateChunk {

@@ -1,21 +1,22 @@
 import Domain
 
 extension MeteringCore {
-  /// Checks the registry, the bounds of everything, the late figures, and the sums of what was
-  /// posted. Slots are recounted on the pages that changed since the close before the last, so
-  /// that the cost follows the changes.
+  /// Checks the bounds of everything, the late figures, the sums of what was posted, and the
+  /// registry if it changed since it was last encoded. Slots are recounted on the pages that
+  /// changed since the close before the last. So the cost follows the changes.
   package func checkInvariants() throws(InvariantViolation) {
+    if registry.isChanged { try registry.checkInvariants() }
     try check { $0.changed.next >= nextClose }
   }
 
-  /// The same with a recount of every page that is kept.
+  /// The same with the registry in any case, and a recount of every page that is kept.
   package func checkEveryPage() throws(InvariantViolation) {
+    try registry.checkInvariants()
     try check { _ in true }
   }
 
   func check(_ isRecounted: (HistoryPage) -> Bool) throws(InvariantViolation) {
     try checkBounds()
-    try registry.checkInvariants()
     try checkLate()
     var sum = dropped
     for page in history.pages {

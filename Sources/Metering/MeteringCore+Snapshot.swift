@@ -29,6 +29,7 @@ extension MeteringCore {
       history.pages.append(page)
     }
     do throws(InvariantViolation) {
+      try registry.checkInvariants()
       try checkBounds()
       for place in history.pages.indices {
         history.pages[place].posted = try survey(history.pages[place])

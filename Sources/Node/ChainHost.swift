@@ -46,7 +46,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     let verifier = Verifier(
       chain: chain, kinds: Bare.kinds, signatures: configuration.signatures)
     self.verifier = verifier
-    let inbox = Inbox()
+    let inbox = Inbox(capacity: Inbox.capacity(validators: registry().validators.count))
     self.inbox = inbox
     reader = StoreReader(store)
     alarm = Alarm(clock: clock, inbox: inbox)

@@ -21,7 +21,7 @@ import Testing
   }
 
   @Test func callsAreServedInTheirOrder() async {
-    let inbox = Inbox(capacity: 20)
+    let inbox = Inbox(capacity: 20, line: 40)
     fill(inbox, with: 2)
     let large = await call(inbox, Reservation(entries: 20, bytes: 0, isForCommands: false))
     let small = await call(inbox, batch)
@@ -41,7 +41,7 @@ import Testing
 
   /// Commands have places of their own beyond those of readings, and wait for nobody.
   @Test func commandsPassTheLine() async {
-    let inbox = Inbox(capacity: 20)
+    let inbox = Inbox(capacity: 20, line: 40)
     fill(inbox, with: 2)
     let waiting = await call(inbox, batch)
     let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
@@ -54,7 +54,7 @@ import Testing
   }
 
   @Test func patienceEndsAndThoseBehindMoveUp() async {
-    let inbox = Inbox(capacity: 20)
+    let inbox = Inbox(capacity: 20, line: 40)
     fill(inbox, with: 1)
     let large = await call(
       inbox, Reservation(entries: 20, bytes: 0, isForCommands: false), within: .milliseconds(30))
@@ -76,9 +76,9 @@ import Testing
   }
 
   @Test func theLineIsBounded() async {
-    let inbox = Inbox(capacity: 10)
+    let inbox = Inbox(capacity: 10, line: 10)
     fill(inbox, with: 1)
-    let most = Reservation(entries: Limits.waitingReadings, bytes: 0, isForCommands: false)
+    let most = Reservation(entries: 10, bytes: 0, isForCommands: false)
     let waiting = await call(inbox, most)
     #expect(await inbox.reserve(batch, within: .seconds(60)) == .full)
     waiting.cancel()
@@ -86,7 +86,7 @@ import Testing
   }
 
   @Test func aClosedInboxSendsAllAway() async {
-    let inbox = Inbox(capacity: 10)
+    let inbox = Inbox(capacity: 10, line: 20)
     fill(inbox, with: 1)
     let calls = [await call(inbox, batch), await call(inbox, batch)]
     _ = inbox.close()

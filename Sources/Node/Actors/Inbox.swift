@@ -82,8 +82,21 @@ package final class Inbox: Sendable {
 
   private let state = Mutex(State())
   private let capacity: Int
+  private let longestLine: Int
 
-  package init(capacity: Int = Limits.inboxEntries) { self.capacity = capacity }
+  /// `capacity`: entries beside the commands' own places; `line`: readings that may wait for room,
+  /// as many unless told.
+  package init(capacity: Int = Limits.inboxEntries, line: Int? = nil) {
+    self.capacity = capacity
+    longestLine = line ?? capacity
+  }
+
+  /// Of a node whose chain has so many validators, when it starts: all of them fill the same
+  /// blocks, and what waits at all together is what an entry waits for. Two full batches always
+  /// have room.
+  package static func capacity(validators: Int) -> Int {
+    max(2 * Limits.readingsPerMessage, Limits.inboxEntries / max(1, validators))
+  }
 
   /// Entries that wait, those taken out but not yet final included.
   package var depth: Int { state.withLock { $0.taken.entries } }
@@ -127,7 +140,7 @@ package final class Inbox: Sendable {
 
   private func announce(_ wanted: Reservation) -> UInt64? {
     state.withLock { state in
-      state.isClosed ? nil : state.line.announce(wanted, limit: Limits.waitingReadings)
+      state.isClosed ? nil : state.line.announce(wanted, limit: longestLine)
     }
   }
 

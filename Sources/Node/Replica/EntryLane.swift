@@ -2,11 +2,15 @@ import Domain
 
 /// What a block holds so far.
 struct BlockRoom {
+  private let limit: Int
   private var entries = 0
   private var bytes = 0
 
+  /// `limit`: entries at most.
+  init(limit: Int = Limits.blockEntries) { self.limit = limit }
+
   mutating func takes(_ entry: VerifiedEntry) -> Bool {
-    guard entries < Limits.blockEntries, bytes + entry.encodedSize <= Limits.blockBytes else {
+    guard entries < limit, bytes + entry.encodedSize <= Limits.blockBytes else {
       return false
     }
     entries += 1

@@ -154,10 +154,13 @@ package struct EntryPool: Sendable {
 
   // MARK: Proposals
 
-  /// A block's body from what waits, as much as fits, for a block of that time. Commands that have
-  /// expired by then stay: a proposal that is not seen here may have them; see `expire`.
-  package mutating func takeBody(view: UInt64, time: Timestamp) -> [VerifiedEntry] {
-    var room = BlockRoom()
+  /// A block's body from what waits, as much as fits, `limit` entries at most, for a block of that
+  /// time. Commands that have expired by then stay: a proposal that is not seen here may have them;
+  /// see `expire`.
+  package mutating func takeBody(
+    view: UInt64, time: Timestamp, limit: Int = Limits.blockEntries
+  ) -> [VerifiedEntry] {
+    var room = BlockRoom(limit: limit)
     var taken: [VerifiedEntry] = []
     for lane in [Self.commands, Self.readings] {
       takeInTurn(lane, &taken, &room, view: view, time: time)
@@ -212,7 +215,8 @@ package struct EntryPool: Sendable {
   /// Puts back what stood in proposals that came to nothing. Entries of other nodes' clients that
   /// have waited long are dropped: their nodes have taken them elsewhere.
   package mutating func reclaim(view: UInt64, isLost: (UInt64) -> Bool) {
-    for lost in proposed.keys.sorted(by: >) where isLost(lost) {
+    let lostViews = proposed.keys.sorted(by: >).filter(isLost)
+    for lost in lostViews {
       var back = [[[Digest]]](repeating: [[], []], count: sources.count)
       for identity in proposed.removeValue(forKey: lost) ?? [] {
         guard let place = pooled[identity], place.view == lost else { continue }
@@ -226,6 +230,8 @@ package struct EntryPool: Sendable {
         }
       }
     }
+    // What came back stands in the lanes beside places that are passed over.
+    if !lostViews.isEmpty { compact() }
     guard foreignWaiting > 0, view.isMultiple(of: 16) else { return }
     let old = pooled.filter {
       !$0.value.isOwn && $0.value.view == nil && $0.value.since + Self.foreignViews < view
@@ -238,13 +244,15 @@ package struct EntryPool: Sendable {
   private static let foreignViews: UInt64 = 512
 
   /// What waits of this node's clients and was not yet offered to the leader of `view`, at most
-  /// one block's worth.
-  package mutating func offers(for view: UInt64) -> [VerifiedEntry] {
+  /// `limit` entries: the leader checks each of them.
+  package mutating func offers(
+    for view: UInt64, limit: Int = Limits.blockEntries
+  ) -> [VerifiedEntry] {
     if offeredView != view {
       offeredView = view
       for lane in [Self.commands, Self.readings] { sources[Self.own].lanes[lane].withdrawOffers() }
     }
-    var room = BlockRoom()
+    var room = BlockRoom(limit: limit)
     var offers: [VerifiedEntry] = []
     func offer(_ lane: inout EntryLane) {
       while let identity = lane.nextToOffer {

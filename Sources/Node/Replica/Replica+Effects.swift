@@ -76,7 +76,8 @@ extension Replica {
     let wanted = max(now, earliest)
     let time =
       latest.overflow ? wanted : min(wanted, Timestamp(microseconds: latest.partialValue))
-    let entries = time < wanted ? [] : pool.takeBody(view: view, time: time)
+    let limit = size.entries(validators: validators.count)
+    let entries = time < wanted ? [] : pool.takeBody(view: view, time: time, limit: limit)
     var writer = CanonicalWriter(capacity: entries.reduce(0) { $0 + $1.encodedSize })
     for entry in entries { BlockBody.append(entry, to: &writer) }
     bodies[Digest.sha256(writer.bytes)] = HeldBody(

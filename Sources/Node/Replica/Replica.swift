@@ -19,6 +19,7 @@ package struct Replica<State: ChainState>: Sendable {
   /// validate are numbered behind the validators.
   private var acquaintances: [PublicKey] = []
   private var retention: Retention
+  var size = ProposalSize()
   let verifier: Verifier
 
   struct HeldBody: Sendable {
@@ -68,6 +69,7 @@ package struct Replica<State: ChainState>: Sendable {
       decided = step.decided.count
       try await feed(.attestationWanted, now, &step)
     }
+    resize(after: step)
     reclaim()
     offer(&step)
     step.answers = pool.takeFinished()
@@ -168,6 +170,14 @@ package struct Replica<State: ChainState>: Sendable {
     }
   }
 
+  /// Learns from what became of proposals how large they may be.
+  private mutating func resize(after step: Step) {
+    for subject in step.certified where subject.kind == .nullify {
+      for body in bodies.values where body.view == subject.view { size.skipped(body.entries.count) }
+    }
+    for _ in step.decided { size.finished() }
+  }
+
   /// Entries of proposals that came to nothing wait again.
   private mutating func reclaim() {
     let floor = core.floor.view
@@ -187,7 +197,8 @@ package struct Replica<State: ChainState>: Sendable {
     let (view, leader) = core.nextProposal
     let key = validators[Int(leader)]
     guard key != core.configuration.own?.publicKey else { return }
-    let entries = pool.offers(for: view)
+    let entries = pool.offers(
+      for: view, limit: size.handedOn(validators: validators.count))
     guard !entries.isEmpty else { return }
     for message in PeerMessage.forwarding(entries) {
       step.outgoing.append(.send(message, to: key))
