@@ -12,13 +12,14 @@ SHELL := /bin/bash
 DEBIAN_PACKAGES := libsqlite3-dev zlib1g-dev protobuf-compiler python3 python3-venv
 SWIFT_FILES = $(shell find Package.swift Sources Tests -name '*.swift' -not -path '*/Generated/*')
 
-.PHONY: help run test sim sim-coupled bench build format protos setup promtool
+.PHONY: help run test sim sim-coupled soak bench build format protos setup promtool
 
 help:
 	@echo "make run      four communities of real homes couple their markets; a report at the end"
 	@echo "make test     every check: format, Swift, a Python client, fuzzing"
 	@echo "make sim      many seeds of the simulated network: make sim SEEDS=10000 NODES=4"
 	@echo "make sim-coupled  the same of four grids and the backbone between them"
+	@echo "make soak     an hour of mixed load on a simulated chain: make soak MINUTES=60 SOAK=--faults"
 	@echo "make bench    the benchmarks of Tests/Benchmarks"
 	@echo "make build    the command: .build/release/intertie"
 	@echo "make format   formats the Swift sources"
@@ -65,6 +66,13 @@ sim: setup
 sim-coupled: setup
 	@swift build -c release --product Simulate
 	.build/release/Simulate --coupled --seeds $(SEEDS)
+
+# An hour at 70 % of what the chain carries takes about ten minutes of one core.
+MINUTES ?= 60
+SOAK ?=
+soak: setup
+	@swift build -c release --product Simulate
+	.build/release/Simulate --soak --minutes $(MINUTES) --validators $(NODES) $(SOAK)
 
 # Each folder of Tests/Benchmarks is a program of that name.
 bench: build

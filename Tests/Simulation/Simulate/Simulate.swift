@@ -12,6 +12,7 @@ struct Simulate {
       exit(2)
     }
     if options.isDirected { await direct() }
+    if options.isSoak { await SoakCommand(options).main() }
     if options.isTable {
       let seeds = options.seeds
       print(
@@ -53,6 +54,8 @@ struct Options: Sendable {
     Simulate --table [--seeds COUNT]
     Simulate --coupled [--table] [--seeds COUNT] [--first SEED] [--jobs N] [--seed SEED] [--trace]
     Simulate --directed
+    Simulate --soak [--seed N] [--minutes 60] [--validators 4] [--rate R] [--faults]
+      [--percent 70] [--service 120] [--budget 720]
     """
 
   var validators = 4
@@ -66,6 +69,9 @@ struct Options: Sendable {
   var isDirected = false
   /// Four grids and the backbone, instead of one chain.
   var isCoupled = false
+  /// One chain under load for a long time.
+  var isSoak = false
+  var soak = SoakOptions()
 
   init?(_ arguments: [String]) {
     let environment = ProcessInfo.processInfo.environment
@@ -79,6 +85,8 @@ struct Options: Sendable {
       case "--table": isTable = true
       case "--directed": isDirected = true
       case "--coupled": isCoupled = true
+      case "--soak": isSoak = true
+      case "--faults": soak.hasFaults = true
       default:
         guard let number = rest.popFirst().flatMap({ UInt64($0) }), set(name, number) else {
           return nil
@@ -95,7 +103,7 @@ struct Options: Sendable {
     case "--first": first = number
     case "--jobs": jobs = Int(clamping: number)
     case "--seed": seed = number
-    default: return false
+    default: return soak.set(name, Int(clamping: number))
     }
     return true
   }

@@ -15,16 +15,21 @@ struct Books {
   private var watt: Int128 = 0
   /// Free money of the two members who only pay each other.
   private var paid: [PublicKey: Int64]
-  /// The figures that count for a meter's interval, from its newest applied reading.
-  private var figures: [MeterInterval: Reading] = [:]
+  /// The figures that count for a meter's interval, from its newest applied reading; forgotten
+  /// when no reading can come any more.
+  private var figures: [Interval: [MeterID: Figure]] = [:]
   private var nextClose: Interval
   /// Intervals closed.
   var closed: Int { Int(nextClose.index - community.genesis.calendar.firstInterval.index) }
 
-  private struct MeterInterval: Hashable {
-    var meter: MeterID
-    var interval: Interval
+  private struct Figure {
+    var exported: Energy
+    var imported: Energy
+    var version: UInt16
   }
+
+  /// Intervals of two days, which no late reading is older than.
+  private static let kept: Int64 = 48
 
   init(_ community: Community) {
     self.community = community
@@ -33,10 +38,10 @@ struct Books {
     tokens = genesis.accounts.reduce(Int128(genesis.parameters.educationFund.raw)) {
       $0 + Int128($1.tsl.raw)
     }
+    let payers = Community.payers.map { community.members[$0].publicKey }
     paid = Dictionary(
-      uniqueKeysWithValues: Community.payers.map {
-        (community.members[$0].publicKey, Community.money.raw)
-      })
+      uniqueKeysWithValues: payers.map { ($0, Community.money.raw) }
+        + community.population.payers.map { ($0, Population.money.raw) })
     nextClose = genesis.calendar.firstInterval
   }
 
@@ -65,6 +70,7 @@ struct Books {
       return "closed out of its turn"
     }
     nextClose = nextClose.next
+    figures[nextClose.advanced(by: -Self.kept)] = nil
     let sources =
       Int128(sheet.generation.raw) + Int128(sheet.utilityImport.raw)
       + Int128(sheet.tieImport.raw) + Int128(sheet.unserved.raw)
@@ -78,8 +84,7 @@ struct Books {
     for figure in metered.figures where figure.interval == metered.interval {
       exported += Int128(figure.exported.raw)
       imported += Int128(figure.imported.raw)
-      let meter = community.meters[Int(figure.meter)].publicKey
-      let known = figures[MeterInterval(meter: meter, interval: figure.interval)]
+      let known = figures[figure.interval]?[community.genesis.meters[Int(figure.meter)].id]
       if let known, known.exported != figure.exported || known.imported != figure.imported {
         return "the figure of meter \(figure.meter) is not its reading's"
       }
@@ -96,11 +101,12 @@ struct Books {
   }
 
   private mutating func take(_ reading: Reading) -> String? {
-    let name = MeterInterval(meter: reading.meter, interval: reading.interval)
-    if let before = figures[name], before.version >= reading.version {
+    let before = figures[reading.interval]?[reading.meter]
+    if let before, before.version >= reading.version {
       return "version \(reading.version) of a reading is applied after \(before.version)"
     }
-    figures[name] = reading
+    figures[reading.interval, default: [:]][reading.meter] = Figure(
+      exported: reading.exported, imported: reading.imported, version: reading.version)
     return nil
   }
 

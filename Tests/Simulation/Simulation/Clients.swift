@@ -79,7 +79,7 @@ struct Clients {
     let key = community.members[places.lowerBound + random.below(places.count)]
     let expires =
       random.chance(10)
-      ? Timestamp(microseconds: now.microseconds + random.int(0...2_000_000) * Community.rate)
+      ? Timestamp(microseconds: now.microseconds + random.int(0...2_000_000) * community.rate)
       : Timestamp(seconds: 1 << 40)
     if isBetweenPayers {
       let other = community.members[places.lowerBound + random.below(places.count)]
@@ -180,6 +180,7 @@ extension Simulation {
 
   /// Hands on what the node has answered.
   func takeAnswers(of node: SimulatedNode) {
+    guard load == nil else { return takeLoadAnswers(of: node) }
     for (call, outcome) in node.answers.take() {
       guard case .success(let results) = outcome else { continue }
       let isFirst = clients.answered(call)

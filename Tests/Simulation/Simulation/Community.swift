@@ -11,7 +11,7 @@ struct Community: Sendable {
   static let payers = 3..<5
   static let meters = 2
   /// Chain seconds for each second: an interval of an hour closes every three seconds.
-  static let rate: Int64 = 1200
+  static let usualRate: Int64 = 1200
   static let origin: Int64 = 1_700_002_800
   static let money = Money(1_000_000_000)
   static let tokens = StorageTokens(50_000_000)
@@ -30,8 +30,17 @@ struct Community: Sendable {
   let nodes: [SigningKey]
   let genesis: Genesis
   let chain: ChainID
+  /// Beside the members; nobody in most runs.
+  let population: Population
+  /// Chain seconds for each second.
+  let rate: Int64
 
-  init(validators: Int, followers: Int) {
+  init(
+    validators: Int, followers: Int, population: Population = Population(),
+    rate: Int64 = Self.usualRate
+  ) {
+    self.population = population
+    self.rate = rate
     let pool = Self.pool
     lead = pool[0]
     members = Array(pool[1...Self.payers.upperBound])
@@ -44,8 +53,8 @@ struct Community: Sendable {
     genesis = Genesis(
       name: "simulation",
       calendar: Calendar(
-        intervalSeconds: 3600, closeDelaySeconds: 240, origin: Self.origin,
-        wallOrigin: Self.origin, rate: Self.rate),
+        intervalSeconds: 3600, closeDelaySeconds: population.isEmpty ? 240 : 3600,
+        origin: Self.origin, wallOrigin: Self.origin, rate: rate),
       parameters: parameters,
       roles: Roles(operator: id, oracle: id, gateway: id, utility: id, community: id),
       validators: nodes[..<validators].map(\.publicKey),
@@ -53,15 +62,15 @@ struct Community: Sendable {
       accounts: [GenesisAccount(id: id, money: Self.money)]
         + members.map {
           GenesisAccount(id: $0.publicKey, money: Self.money, tsl: Self.tokens, isMember: true)
-        },
+        } + population.genesisAccounts,
       meters: meters.enumerated().map { index, key in
         GenesisMeter(
           id: key.publicKey, account: members[index].publicKey,
           maximumPower: Power(20_000_000), isClean: index == 0)
-      },
+      } + population.genesisMeters,
       storage: [
         GenesisStorage(
-          unit: 1, owner: members[0].publicKey, capacity: Energy(40_000_000),
+          unit: 1, owner: members[0].publicKey, capacity: population.capacity,
           power: Power(5_000_000))
       ])
     chain = genesis.chainID

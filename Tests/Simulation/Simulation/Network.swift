@@ -132,7 +132,7 @@ extension Simulation {
       counts.clogs += 1
     }
     reconnect(around: until)
-    events.push(.network, at: time + random.int(200_000...2_500_000))
+    events.push(.network, at: time + random.int(settings.networkPause))
   }
 
   /// After a partition, links come up again.

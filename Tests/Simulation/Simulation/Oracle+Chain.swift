@@ -13,6 +13,31 @@ struct ChainBlock {
   var receipts: [Receipt]
 }
 
+/// The chain's blocks, or the newest of them.
+struct ChainMemory {
+  /// By height, ascending, without a gap.
+  private(set) var blocks: [ChainBlock] = []
+  /// Height of the first that is here; one more than the newest when none is.
+  private(set) var first: UInt64 = 1
+
+  /// Height of the newest block; 0 before the first.
+  var height: UInt64 { first + UInt64(blocks.count) - 1 }
+  var last: ChainBlock? { blocks.last }
+
+  /// Nil for one that is not there, or forgotten.
+  subscript(height: UInt64) -> ChainBlock? {
+    height >= first && height <= self.height ? blocks[Int(height - first)] : nil
+  }
+
+  mutating func append(_ block: ChainBlock) { blocks.append(block) }
+
+  mutating func forget(below height: UInt64) {
+    guard height > first, height <= self.height else { return }
+    blocks.removeFirst(Int(height - first))
+    first = height
+  }
+}
+
 /// What a client was told.
 struct Acknowledgement {
   var entry: Digest
@@ -29,12 +54,12 @@ extension Oracle {
     guard header.height == node.floor.height + 1 else {
       return fail("\(name) executes block \(header.height) after \(node.floor.height)")
     }
-    if header.height <= UInt64(chain.count) {
-      compare(decided, with: chain[Int(header.height) - 1], name: name)
+    if header.height <= chain.height {
+      compare(decided, name: name)
       return
     }
-    guard header.height == UInt64(chain.count) + 1 else {
-      return fail("\(name) executes block \(header.height), and nobody \(chain.count + 1)")
+    guard header.height == chain.height + 1 else {
+      return fail("\(name) executes block \(header.height), and nobody \(chain.height + 1)")
     }
     checkPlace(header, name: name)
     if let finality = decided.block.finality { held(finality.certificate, name: name) }
@@ -50,8 +75,11 @@ extension Oracle {
   }
 
   /// 1: agreement at each height. 10: equal roots at equal heights.
-  private mutating func compare(_ decided: Decided, with block: ChainBlock, name: String) {
+  private mutating func compare(_ decided: Decided, name: String) {
     let height = decided.block.header.height
+    guard let block = chain[height] else {
+      return fail("\(name) executes block \(height) long after all others")
+    }
     if decided.block.hash != block.hash {
       fail("\(name) has another block at height \(height)")
     }
@@ -81,7 +109,7 @@ extension Oracle {
     guard attested < header.height else {
       return fail("block \(header.height) attests block \(attested)")
     }
-    if attested > 0, chain[Int(attested) - 1].stateRoot != header.attested.stateRoot {
+    if let known = chain[attested], known.stateRoot != header.attested.stateRoot {
       fail("block \(header.height) attests another state root of block \(attested)")
     }
   }
@@ -96,7 +124,7 @@ extension Oracle {
       if case .command(let command) = entry.content, command.expires < header.time {
         fail("block \(header.height) has a command that had expired")
       }
-      guard receipt.rejection == nil else { continue }
+      guard receipt.rejection == nil, !isLong else { continue }
       if let before = applied[entry.identity] {
         fail("an entry is applied in block \(before.height) and in block \(header.height)")
       }
@@ -106,13 +134,32 @@ extension Oracle {
 
   /// 5: what is final was notarized. Views above the one that sealed their epoch are void.
   private mutating func checkNotarizations() {
-    for block in chain {
+    for block in chain.blocks {
       let view = ViewName(block.header.epoch, block.header.view)
       guard let hash = unproven[view] else { continue }
       if hash != block.hash { fail("view \(view.view) is final with another block") }
       if notarized[view] != hash { fail("view \(view.view) is final and not notarized") }
     }
   }
+
+  /// All honest nodes have block `height` behind them: what is older than that by more than headers
+  /// reach back is checked, and forgotten.
+  mutating func forget(below height: UInt64) {
+    guard height > Self.reach, chain.first < height - Self.reach else { return }
+    checkNotarizations()
+    guard let oldest = chain[height - Self.reach] else { return }
+    chain.forget(below: height - Self.reach)
+    let (epoch, view) = (oldest.header.epoch, oldest.header.view)
+    func isKept(_ name: ViewName) -> Bool { name.epoch > epoch || name.view >= view }
+    ballots = ballots.filter { isKept($0.key.view) }
+    notarized = notarized.filter { isKept($0.key) }
+    finalized = finalized.filter { isKept($0.key) }
+    unproven = unproven.filter { isKept($0.key) }
+    nullified = nullified.filter(isKept)
+  }
+
+  /// Blocks; no header attests an older one, and no node starts further back than it was.
+  private static let reach: UInt64 = 512
 
   // MARK: clients
 
@@ -122,7 +169,7 @@ extension Oracle {
   ) {
     let item = Acknowledgement(
       entry: entry.identity, result: result, height: node.floor.height, name: name)
-    acknowledged.append(item)
+    if !isLong { acknowledged.append(item) }
     guard settings.checksDurability, let position = result.position else { return }
     guard position.height <= node.floor.height else {
       return fail("\(name) acknowledges block \(position.height) before it is durable")
@@ -141,10 +188,9 @@ extension Oracle {
       }
       return
     }
-    guard position.height <= UInt64(chain.count) else {
+    guard let block = chain[position.height] else {
       return fail("\(item.name) acknowledged block \(position.height), which is not there")
     }
-    let block = chain[Int(position.height) - 1]
     guard Int(position.index) < block.entries.count,
       block.entries[Int(position.index)] == item.entry,
       block.receipts[Int(position.index)] == item.result.receipt,
@@ -160,8 +206,8 @@ extension Oracle {
     for item in acknowledged { verify(item) }
     checkNotarizations()
     for node in nodes {
-      let stored = node.disk.change { $0.rows.map(\.block.head) }
-      for (head, block) in zip(stored, chain)
+      let stored = node.disk.change { $0.rows.dropFirst(Int(chain.first) - 1).map(\.block.head) }
+      for (head, block) in zip(stored, chain.blocks)
       where head.hash != block.hash || head.stateRoot != block.stateRoot {
         fail("node \(node.index) has another block \(head.height) on its disk")
       }

@@ -123,8 +123,7 @@ extension Oracle {
 
   /// 10: what an honest node attests is what all came to.
   private mutating func attested(_ attestation: Attestation, name: String) {
-    guard attestation.height <= UInt64(chain.count) else { return }
-    let block = chain[Int(attestation.height) - 1]
+    guard let block = chain[attestation.height] else { return }
     if block.stateRoot != attestation.stateRoot || block.receiptsRoot != attestation.receiptsRoot {
       fail("\(name) attests other roots of block \(attestation.height)")
     }

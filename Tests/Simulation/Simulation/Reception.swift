@@ -76,6 +76,7 @@ extension Simulation {
   private func receive(
     _ entries: [(EntryKind, SignedBytes)], from sender: SimulatedNode, at node: SimulatedNode
   ) {
+    guard load == nil else { return receive(loaded: entries, from: sender, at: node) }
     var verified: [VerifiedEntry] = []
     let verifier = Verifier(chain: community.chain)
     for (kind, signed) in entries {

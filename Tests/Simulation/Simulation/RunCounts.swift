@@ -38,7 +38,7 @@ package struct RunCounts: Sendable {
 
   mutating func close(_ run: Simulation) {
     runs = 1
-    blocks = run.oracle.chain.count
+    blocks = Int(run.oracle.chain.height)
     views = Int(run.oracle.chain.last?.header.view ?? 0)
     nullified = run.oracle.nullified.count
     epochs = run.oracle.epochs.count - 1

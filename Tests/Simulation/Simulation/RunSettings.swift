@@ -69,7 +69,17 @@ package struct RunSettings: Sendable {
   /// A snapshot at the first close after so many blocks.
   var snapshotEvery: UInt64 = 12
 
+  /// Blocks to keep below the newest snapshot; nil for all.
+  var keepBlocks: UInt64?
+  /// What the nodes' processors need; nothing unless a run is about load.
+  var service = ServiceTimes.none
+  /// Microseconds between two faults of nodes, and between two of the network.
+  var faultPause: ClosedRange<Int64> = 150_000...1_800_000
+  var networkPause: ClosedRange<Int64> = 200_000...2_500_000
+
   // Load.
+  /// What large communities' clients offer, in place of the few calls of others; nil for those.
+  var load: LoadSettings?
   var hasClients = true
   /// Milliseconds between two calls of clients, at most.
   var clientPause: Int64 = 400
@@ -79,6 +89,8 @@ package struct RunSettings: Sendable {
   package var faultSeconds: Int64 = 10
   /// Within which, after the faults, every node has to grow and every call to be answered.
   package var healSeconds: Int64 = 120
+  /// A run that never ends is a fault.
+  var eventLimit = 5_000_000
 
   /// No faults at all.
   package init(calm validators: Int, seed: UInt64) {

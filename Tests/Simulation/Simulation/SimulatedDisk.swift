@@ -11,7 +11,8 @@ import TestSupport
 final class SimulatedDisk: ChainStorage {
   struct Row: Sendable {
     var block: StoredBlock
-    var interval: IntervalRecord?
+    /// Bytes of what else of it is pruned: trades and lines of history.
+    var logBytes = 0
   }
 
   struct Record: Sendable {
@@ -21,7 +22,7 @@ final class SimulatedDisk: ChainStorage {
   }
 
   struct Contents: Sendable {
-    var rows: [Row] = []
+    var rows = RowLog()
     /// In the order in which they were sent, and the places of each lane's, by sequence.
     var packets: [StoredPacket] = []
     var lanes: [ChainID: [UInt64: Int]] = [:]
@@ -34,6 +35,9 @@ final class SimulatedDisk: ChainStorage {
     var totals = ChainTotals()
     var corrections: Int64 = 0
     var intervals: Int64 = 0
+    var latestInterval: IntervalRecord?
+    /// Of blocks and what they came to; what else there is is counted when asked for.
+    var bytes = DiskBytes()
     /// A byte was changed behind the node's back.
     var isDamaged = false
     /// Thrown by the next commit, once.
@@ -64,8 +68,10 @@ final class SimulatedDisk: ChainStorage {
   func prune(below height: UInt64, keepingReceipts: Bool) throws(StorageFailure) -> UInt64 {
     change { contents in
       let goal = min(height, contents.snapshots.last?.height ?? 0)
-      for index in contents.rows.indices.prefix(Int(goal) - (goal > 0 ? 1 : 0)) {
-        contents.rows[index].block.body = nil
+      for index in Int(max(contents.prunedBelow, 1))..<Int(max(goal, contents.prunedBelow, 1)) {
+        contents.bytes.pruneable -= contents.rows[index - 1].pruneableBytes
+        contents.rows[index - 1].block.body = nil
+        contents.rows[index - 1].logBytes = 0
       }
       contents.prunedBelow = max(contents.prunedBelow, goal)
       return contents.prunedBelow
@@ -100,11 +106,7 @@ final class SimulatedDisk: ChainStorage {
     }
   }
 
-  func latestInterval() throws(StorageFailure) -> IntervalRecord? {
-    change { contents in
-      contents.rows.compactMap(\.interval).max { $0.interval < $1.interval }
-    }
-  }
+  func latestInterval() throws(StorageFailure) -> IntervalRecord? { change { $0.latestInterval } }
 
   func packetsFrom() throws(StorageFailure) -> UInt64 { change { $0.packetsFrom } }
 
@@ -234,10 +236,13 @@ extension SimulatedDisk.Contents {
       height: block.height, hash: block.hash, bytes: block.header,
       finalization: block.finalization, time: block.time, roots: block.roots,
       entries: block.receipts.count, bodySize: block.body.count)
-    rows.append(
-      SimulatedDisk.Row(
-        block: StoredBlock(head: head, body: block.body),
-        interval: block.intervals.max { $0.interval < $1.interval }))
+    let row = SimulatedDisk.Row(
+      block: StoredBlock(head: head, body: block.body), logBytes: DiskBytes.logs(of: block))
+    rows.append(row)
+    bytes.pruneable += row.pruneableBytes
+    bytes.kept += DiskBytes.kept(of: block)
+    for record in block.intervals
+    where latestInterval.map({ $0.interval < record.interval }) ?? true { latestInterval = record }
     for packet in block.packets { keep(StoredPacket(height: block.height, packet: packet)) }
     totals.entries += Int64(block.receipts.count)
     totals.readings += Int64(block.readings)
@@ -274,14 +279,13 @@ extension SimulatedDisk {
     at snapshot: StoredSnapshot, _ window: OutboxWindow, _ totals: ChainTotals
   ) throws -> SimulatedDisk {
     let outbox = try StoredOutbox(window, at: snapshot.height, in: self)
-    let rows = change { $0.rows.prefix(Int(snapshot.height)) }
+    let rows = Array(change { $0.rows.prefix(Int(snapshot.height)) })
     let disk = SimulatedDisk(chain: chain)
     disk.change { contents in
-      contents.rows = rows.map { row in
-        var row = row
+      for var row in rows {
         row.block.body = nil
-        row.interval = nil
-        return row
+        row.logBytes = 0
+        contents.rows.append(row)
       }
       contents.snapshots = [snapshot]
       contents.prunedBelow = snapshot.height + 1

@@ -40,6 +40,14 @@ final class SimulatedNode {
   var hasBeenAhead = false
   /// When it is to be woken, virtual time.
   var wake: Int64?
+  /// What its one core has to do.
+  var processor = SimulatedProcessor()
+  /// What it lets in of its clients' entries, as the node does.
+  var gate: Inbox
+  /// Height below which bodies are gone.
+  var oldestKept: UInt64 = 0
+  /// A planted mistake: what it keeps of each step for ever; nil in a node without it.
+  var hoard: [UInt64]?
   /// Of the running life, what clients' calls came to.
   var answers = AnswerBox()
   /// Its disk was lost, and it has not passed all views in which it may have signed: as a validator
@@ -52,7 +60,15 @@ final class SimulatedNode {
   /// Of the last final block, while the disk was not lost.
   var floor: (view: UInt64, height: UInt64) = (0, 0)
 
-  init(index: Int, key: SigningKey, isHonest: Bool, hasJoined: Bool, disk: SimulatedDisk) {
+  /// Of its gate.
+  private let capacity: Int
+
+  init(
+    index: Int, key: SigningKey, isHonest: Bool, hasJoined: Bool, disk: SimulatedDisk,
+    validators: Int
+  ) {
+    capacity = Inbox.capacity(validators: validators)
+    gate = Inbox(capacity: capacity)
     self.index = index
     self.key = key
     self.isHonest = isHonest
@@ -72,6 +88,8 @@ final class SimulatedNode {
     inbox = []
     isStepDue = false
     wake = nil
+    processor = SimulatedProcessor()
+    gate = Inbox(capacity: capacity)
     answers = AnswerBox()
   }
 }

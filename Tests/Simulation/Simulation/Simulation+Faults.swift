@@ -13,6 +13,8 @@ extension Simulation {
   /// A disk may be lost while, with it, not more than f validators are faulty; and once the chain
   /// has begun: a node that asks others who have nothing yet votes at once.
   private var mayLoseADisk: Bool {
+    // What others have pruned nobody could bring back.
+    guard settings.keepBlocks == nil else { return false }
     let validators = oracle.epochs[oracle.epochs.count - 1] + (reconfiguration.proposed ?? [])
     let lost = nodes.count { $0.mayHaveForgotten && validators.contains($0.id) }
     let high = nodes.count { $0.isHonest && $0.floor.height >= 2 }
@@ -27,7 +29,7 @@ extension Simulation {
       let isClock = settings.hasClockFaults && (!settings.hasNodeFaults || random.chance(30))
       if isClock { turnClock(of: node) } else { injectFault(at: node) }
     }
-    events.push(.fault, at: time + random.int(150_000...1_800_000))
+    events.push(.fault, at: time + random.int(settings.faultPause))
   }
 
   private func injectFault(at node: SimulatedNode) {

@@ -35,7 +35,7 @@ extension Simulation {
       core: ConsensusCore(configuration: configuration, recovered: recovered.consensus),
       pipeline: recovered.pipeline,
       retention: Retention(
-        snapshotHeight: recovered.snapshotHeight, keepBlocks: nil,
+        snapshotHeight: recovered.snapshotHeight, keepBlocks: settings.keepBlocks,
         every: settings.snapshotEvery),
       verifier: Verifier(chain: community.chain))
     node.state = .running
@@ -91,6 +91,7 @@ extension Simulation {
 
   func end(_ node: SimulatedNode) {
     node.stop()
+    loseLoad(of: node)
     clients.lost(node.index)
     for call in clients.abandoned { retryLater(call) }
     clients.abandoned = []
@@ -139,7 +140,9 @@ extension Simulation {
     node.state = .committing(step)
     if settings.planted.contains(.sendBeforeSync) && node.isHonest { release(step, of: node) }
     let pause = step.batch.isEmpty ? 0 : random.int(settings.sync)
-    events.push(.commit(node.index, life: node.life), at: time + pause)
+    let work = settings.service.step
+    node.processor.interrupt(for: work, at: time)
+    events.push(.commit(node.index, life: node.life), at: time + work + pause)
   }
 
   /// The commit under way ends: well, in a failure of the disk, or with the power gone.
@@ -197,6 +200,7 @@ extension Simulation {
     if step.batch.snapshot != nil { counts.snapshots += 1 }
     mirror?(node.index, step.batch)
     if node.isHonest {
+      takeLoad(step, of: node)
       oracle.committed(step, by: node, name: trace.names[node.index])
     }
     return true
@@ -212,22 +216,37 @@ extension Simulation {
   /// What the node does for itself after a commit.
   private func finish(_ step: Step, of node: SimulatedNode) {
     let life = node.life
+    for decided in step.decided { node.hoard?.append(decided.block.header.height) }
     for check in step.checks {
       var isValid = true
       for entry in check.entries where isValid { isValid = notary.isSigned(entry) }
       if !isValid && !node.isHonest && random.chance(50) { isValid = true }
+      let work = Int64(check.entries.count) * settings.service.entry
+      let checked = node.processor.queue(work, at: time)
       events.push(
         .input(.checked(check, isValid: isValid), node: node.index, life: life),
-        at: time + random.int(50...3_000))
+        at: checked + random.int(50...3_000))
     }
     for request in step.history { serve(request, by: node) }
     update(node, step)
+    prune(node, after: step)
     if step.newEpoch != nil {
       note(node, "enters an epoch", view: node.replica?.core.view ?? 0)
       for other in nodes where other.isRunning && other.id != node.id { connect(node, other) }
     }
     schedule(step.wake, node)
     reconsider(node)
+  }
+
+  /// As the node does it: with each snapshot.
+  private func prune(_ node: SimulatedNode, after step: Step) {
+    guard step.batch.snapshot != nil, let oldest = node.replica?.oldestKept else { return }
+    do throws(StorageFailure) {
+      node.oldestKept = try node.disk.prune(below: oldest, keepingReceipts: true)
+    } catch {
+      oracle.fail("\(trace.names[node.index]) cannot prune: \(error)")
+    }
+    if load != nil { node.disk.archive() }
   }
 
   /// What the node's links know of its replica.
@@ -249,7 +268,7 @@ extension Simulation {
     if close > now { due = min(due ?? close, close) }
     guard let due else { return }
     let left = max(0, due.microseconds - now.microseconds)
-    let at = time + max((left + Community.rate - 1) / Community.rate, 500)
+    let at = time + max((left + community.rate - 1) / community.rate, 500)
     guard at < node.wake ?? .max else { return }
     node.wake = at
     events.push(.wake(node.index, life: node.life), at: at)

@@ -8,6 +8,7 @@ import TestSupport
 enum Event {
   case arrival(PeerMessage, from: Int, to: Int, life: Int)
   case input(ReplicaInput, node: Int, life: Int)
+  case call(Int, node: Int, life: Int)
   case step(Int, life: Int)
   case commit(Int, life: Int)
   case wake(Int, life: Int)
@@ -24,7 +25,7 @@ enum Event {
 /// A seeded, single-threaded run of whole nodes: the replicas of the node over bare cores, with a
 /// virtual clock and simulated disks, links, clients and faults.
 package final class Simulation {
-  package let settings: RunSettings
+  package internal(set) var settings: RunSettings
   let community: Community
   var nodes: [SimulatedNode] = []
   var random: SplitMix64
@@ -37,6 +38,9 @@ package final class Simulation {
   var oracle: Oracle
   var trace = Trace()
   var clients: Clients
+  /// In place of `clients` when the run is about load.
+  var load: Load?
+  var pace = Pace()
   var reconfiguration = Reconfiguration()
   var byzantine: [Int: ByzantineMemory] = [:]
   package internal(set) var counts = RunCounts()
@@ -48,8 +52,12 @@ package final class Simulation {
   package init(_ settings: RunSettings) {
     self.settings = settings
     random = SplitMix64(seed: settings.seed)
-    community = Community(validators: settings.validators, followers: settings.followers)
+    community = Community(
+      validators: settings.validators, followers: settings.followers,
+      population: Population(meters: settings.load?.meters ?? 0),
+      rate: settings.load?.clockRate ?? Community.usualRate)
     notary = Notary(chain: community.chain)
+    load = settings.load.map { [community] in Load(community, $0) }
     oracle = Oracle(community, settings)
     clients = Clients(community)
     let honest = settings.validators - settings.byzantine
@@ -60,7 +68,7 @@ package final class Simulation {
         nodes.append(
           SimulatedNode(
             index: nodes.count, key: key, isHonest: isHonest, hasJoined: !isAdded,
-            disk: SimulatedDisk(chain: community.chain)))
+            disk: SimulatedDisk(chain: community.chain), validators: settings.validators))
       }
     }
     network = Network(nodes: nodes.count)
@@ -143,7 +151,9 @@ package final class Simulation {
       self.time = max(self.time, time)
       await handle(event)
       counts.events += 1
-      if counts.events > 5_000_000 { oracle.fail("more than five million events") }
+      if counts.events > settings.eventLimit {
+        oracle.fail("more than \(settings.eventLimit) events")
+      }
       if let fault = notary.fault { oracle.fail(fault) }
     }
     if oracle.violation == nil { time = max(time, end) }
@@ -155,6 +165,8 @@ package final class Simulation {
       if nodes[to].life == life { receive(message, from: nodes[from], at: nodes[to]) }
     case .input(let input, let node, let life):
       if nodes[node].life == life { post(input, to: nodes[node]) }
+    case .call(let call, let node, let life):
+      if nodes[node].life == life { receive(call: call, at: nodes[node]) }
     case .step(let node, let life):
       if nodes[node].life == life { await step(nodes[node]) }
     case .commit(let node, let life):
@@ -164,8 +176,8 @@ package final class Simulation {
       nodes[node].wake = nil
       post(.tick, to: nodes[node])
     case .start(let node): await start(nodes[node])
-    case .clients: callByClients()
-    case .retry(let call): retry(call)
+    case .clients: if load == nil { callByClients() } else { offerLoad() }
+    case .retry(let call): if load == nil { retry(call) } else { send(call: call) }
     case .fault: injectFault()
     case .network: changeNetwork()
     case .mischief(let node): makeMischief(nodes[node])
