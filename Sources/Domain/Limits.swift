@@ -61,19 +61,20 @@ package enum Limits {
   package static let batchesPerStream = 2
   /// Commands in one submission.
   package static let commandsPerSubmission = 256
-  /// Entries that wait for a block, all clients of a chain's nodes together.
+  /// Entries that wait for a block on a node that is alone; see `Inbox.capacity`.
   package static let inboxEntries = 1 << 14
-  /// Places beyond these that only commands may take, so that a flood of readings cannot shut
-  /// members out.
+  /// Places beyond these, and calls, that only commands may take, so that a flood of readings
+  /// cannot shut members out; and their bytes.
   package static let inboxCommands = 1 << 10
+  package static let inboxCommandBytes = 4 << 20
   /// Calls, and batches of readings, that these entries may belong to: each keeps a stream and a
   /// task besides.
   package static let inboxCalls = 1 << 12
   /// Milliseconds for which readings wait for room in the inbox.
   package static let patienceMilliseconds: Int64 = 2000
   /// Milliseconds after which a client that met a busy node may come again: about the time in
-  /// which a core works off a full inbox.
-  package static let retryMilliseconds: Int64 = 1000
+  /// which a core works off a full inbox, up to half as much again, so that not all come at once.
+  package static let retryMilliseconds: ClosedRange<Int64> = 1000...1500
   /// Bytes of the inbox.
   package static let inboxBytes = 32 << 20
   /// Entries of other validators' clients that wait here for a block of this node's; each of the

@@ -148,7 +148,7 @@ extension LoadReport.Kind {
     name = kind.name
     sent = tally.sent
     applied = tally.applied
-    appliedPerSecond = Double(tally.applied) / Double(seconds)
+    appliedPerSecond = Double(tally.appliedInTime) / Double(seconds)
     rejected = Dictionary(
       uniqueKeysWithValues: tally.rejected.map { ("\($0.key)", $0.value) })
     busy = tally.busy
@@ -170,7 +170,8 @@ extension LoadReport.Grid {
     meters = grid.count
     self.connections = connections
     applied = tally.kinds.reduce(0) { $0 + $1.applied }
-    appliedPerSecond = Double(applied) / Double(seconds)
+    let inTime = tally.kinds.reduce(0) { $0 + $1.appliedInTime }
+    appliedPerSecond = Double(inTime) / Double(seconds)
     self.health = health
     intervalSeconds = Double(grid.clock.intervalMicroseconds) / 1_000_000
   }

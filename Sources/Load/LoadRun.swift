@@ -100,7 +100,7 @@ package struct LoadRun: Sendable {
     let counts = connections(of: grids)
     let start = Monotonic.now + 200_000
     let end = start + Int64(plan.seconds) * 1_000_000
-    let tallies = grids.map { _ in Tally(start: start) }
+    let tallies = grids.map { _ in Tally(start: start, end: end) }
     let records = grids.map { Acknowledged(seed: plan.seed &+ UInt64($0.number)) }
     let sockets = try grids.map { grid in
       try (0..<counts[grid.number]).map {

@@ -26,8 +26,9 @@ package actor ReadingLane {
   private var pacer: Pacer
   private var nextBatch: UInt64 = 1
   private var unanswered: [UInt64: Batch] = [:]
-  /// Readings without an answer: no more than there are meters, whose turns come in order. So no
-  /// meter has two under way, of which the later could overtake the earlier one.
+  /// Readings without an answer: no more than there are meters, whose turns come in order. So a
+  /// meter has two under way only while one of them waits to be sent again, which the chain then
+  /// refuses as stale, since the later one has overtaken it.
   private var underWay = 0
   /// Batches that are to be sent again, and from when on.
   private var again: [(id: UInt64, due: Int64)] = []

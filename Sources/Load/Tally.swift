@@ -36,6 +36,8 @@ package struct KindTally: Sendable {
   package var sent = 0
   /// Answered as applied.
   package var applied = 0
+  /// Of these, before the load's end.
+  package var appliedInTime = 0
   /// Answered with a reason, with a block or without.
   package var rejected: [Rejection: Int] = [:]
   /// Times that items met a busy node (RESOURCE_EXHAUSTED), and a connection or call that broke.
@@ -59,6 +61,7 @@ package struct KindTally: Sendable {
   package mutating func add(_ other: KindTally) {
     sent += other.sent
     applied += other.applied
+    appliedInTime += other.appliedInTime
     rejected.merge(other.rejected, uniquingKeysWith: +)
     busy += other.busy
     broken += other.broken
@@ -151,10 +154,14 @@ package final class Tally: Sendable {
   }
 
   private let start: Int64
+  private let end: Int64
   private let state = Mutex(State())
 
-  /// `start` is the run's start, on the `Monotonic` clock.
-  package init(start: Int64) { self.start = start }
+  /// When the load starts and ends, on the `Monotonic` clock.
+  package init(start: Int64, end: Int64 = .max) {
+    self.start = start
+    self.end = end
+  }
 
   package var figures: State { state.withLock { $0 } }
 
@@ -184,6 +191,7 @@ package final class Tally: Sendable {
         state.kinds[kind.rawValue].note(answer)
         if answer.rejection == nil {
           state.current.applied += 1
+          if time <= end { state.kinds[kind.rawValue].appliedInTime += 1 }
         } else {
           state.current.rejected += 1
         }

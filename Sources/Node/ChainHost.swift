@@ -157,6 +157,9 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   /// Entries that wait for a block.
   package var queueDepth: Int { inbox.depth }
 
+  /// Readings that wait for room among them.
+  var waitingReadings: Int { inbox.waiting }
+
   /// Submits signed commands; one result each, in order. `refusal` says why the chain would not
   /// even reject a command in a block. A refusal by a check that needs no block has no height; nil
   /// is one without the form of signed bytes at all. Returns when the rest is durable.
@@ -258,9 +261,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     case .accepted: return
     case .full:
       metrics?.refuse()
-      throw .busy(
-        "the node has \(inbox.depth) entries waiting; try again in "
-          + "\(Limits.retryMilliseconds) ms")
+      throw .busy("the node has \(inbox.depth) entries waiting; try again in a moment")
     case .stopped: throw .stopped("the node is stopping")
     }
   }

@@ -18,6 +18,8 @@ package struct Verifier: Sendable {
   private let signatures: Signatures
   /// Entries one task checks: about two milliseconds of work.
   private static let pieceSize = 32
+  /// Entries that are checked where they came in, as a wallet's: they need not wait behind others'.
+  private static let few = 4
 
   package init(
     chain: ChainID, kinds: EntryKinds = .microgrid, signatures: Signatures = .verified
@@ -83,13 +85,12 @@ package struct Verifier: Sendable {
     }
   }
 
-  /// Whether each entry carries its author's signature, in order; false too for what was not
-  /// checked because the task was cancelled. `isUrgent`: a block waits for it.
+  /// Whether each entry carries its author's signature, in order. `isUrgent`: a block waits for it.
   package func areSigned(
     _ entries: [(content: EntryContent, signed: SignedBytes)], isUrgent: Bool = false
   ) async -> [Bool] {
     if signatures == .assumed { return entries.map { _ in true } }
-    if entries.count <= Self.pieceSize {
+    if entries.count <= (isUrgent ? Self.pieceSize : Self.few) {
       return entries.map { Self.isSigned($0.content, $0.signed) }
     }
     return await withTaskGroup(of: (Int, [Bool]).self) { group in
@@ -99,7 +100,7 @@ package struct Verifier: Sendable {
           piece.map { Self.isSigned($0.content, $0.signed) }
         }
         group.addTask {
-          (start, isUrgent ? check() : await VerifierThreads.run(check) ?? [])
+          (start, isUrgent ? check() : await VerifierThreads.run(check))
         }
       }
       var results = [Bool](repeating: false, count: entries.count)

@@ -21,11 +21,13 @@ enum VerifierThreads {
     return pool
   }()
 
-  /// Nil when the work was not done, since its task was cancelled.
-  static func run<T: Sendable>(_ work: @escaping @Sendable () -> T) async -> T? {
-    try? await pool.runIfActive {
-      lower()
-      return work()
+  /// Whatever becomes of the task: work that is not done would be a signature that is not valid.
+  static func run<T: Sendable>(_ work: @escaping @Sendable () -> T) async -> T {
+    await withCheckedContinuation { continuation in
+      pool.submit { _ in
+        lower()
+        continuation.resume(returning: work())
+      }
     }
   }
 

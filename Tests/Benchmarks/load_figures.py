@@ -11,8 +11,9 @@
     soak        one node at 70 % of what it carries, everything mixed; ten minutes, then two with
                 pruning
 
-Each starts nodes of its own on 127.0.0.1 in a folder that it removes, prints what it found as a
-table, and ends with 1 if a check at the end fails. Generator, nodes and disk share the machine.
+Each starts nodes of its own on 127.0.0.1 in a folder that it removes, and prints what it found as
+a table. The exit code is 1 if a check at the end fails, or a figure is not what `demand` asks for.
+Generator, nodes and disk share the machine. Rates count what was answered before the load's end.
 """
 
 import argparse
@@ -28,6 +29,13 @@ import load_nodes
 from load_nodes import INTERTIE, Node
 
 MIX = "readings=96,orders=3,transfers=1"
+missed: list[str] = []
+
+
+def demand(condition: bool, what: str) -> None:
+    if not condition:
+        missed.append(what)
+        print(f"\nMISSED: {what}", flush=True)
 
 
 class Report(dict):
@@ -107,14 +115,15 @@ def meters(folder: pathlib.Path, seconds: int) -> None:
     row(f"{readings['appliedPerSecond']:,.0f} a second for {seconds} s", *percentiles(readings),
         f"{used / report.applied * 1e6:.0f} µs", f"{node.memory():.0f} MiB",
         f"{report['generator']['cores']:.2f} cores", report.verdict)
+    demand(readings["latency"]["p99"] < 1_000_000, "p99 below a second")
     node.stop()
 
 
 def overload(folder: pathlib.Path, seconds: int) -> None:
     """The most, in a closed loop; then twice of it, whatever is answered."""
     count, connections = 60_000, 64
-    table("60,000 meters, 64 connections", "offered a second", "applied a second", "of the most",
-          "refused as busy", "close late", "deepest queue", "memory, most", "at rest after", "check")
+    table("60,000 meters, 64 connections", "offered a second", "sent", "applied a second",
+          "of the most", "refused as busy", "close late", "deepest queue", "memory, most", "at rest after", "check")
     for mix in ("readings=100", MIX):
         node = load_nodes.single(folder / f"overload-{mix[:12]}", count, rate=10)
         options = ["--meters", count, "--connections", connections, "--mix", mix,
@@ -129,11 +138,17 @@ def overload(folder: pathlib.Path, seconds: int) -> None:
                     folder, [node], *options, "--seconds", 5, "--rate", round(most.rate / 2)))):
             health = report.health[0]
             offered = report["settings"].get("offeredPerSecond")
-            row(f"{mix}: {name}", f"{offered:,.0f}" if offered else "", f"{report.rate:,.0f}",
+            sent = sum(kind["sent"] for kind in report["kinds"]) / report["settings"]["seconds"]
+            row(f"{mix}: {name}", f"{offered:,.0f}" if offered else "", f"{sent:,.0f}",
+                f"{report.rate:,.0f}",
                 f"{report.rate / most.rate:.0%}", f"{report.busy:,}",
                 f"{health['latestClose']:.2f} s", f"{health['deepestQueue']:,}",
                 f"{node.memory('VmHWM'):.0f} MiB", f"{health.get('recovery', float('inf')):.1f} s",
                 report.verdict)
+            demand(offered is None or report.rate >= 0.9 * min(offered, most.rate),
+                   f"{mix}, {name}: within a tenth of the most")
+            demand(health.get("recovery", 99) <= 5, f"{mix}, {name}: at rest within 5 s")
+            demand(health["latestClose"] < 1, f"{mix}, {name}: closes within a second")
         node.stop()
 
 
@@ -224,6 +239,11 @@ def soak(folder: pathlib.Path, seconds: int) -> None:
             *(f"{max(second[key] for second in part) / 1000:,.0f} ms (worst second)"
               for key in ("p50", "p99", "max")),
             f"{watch.at(60 * (minute + 1)):.0f} MiB")
+    half = seconds // 2
+    early, late = (sorted(second["p99"] for second in part)[half // 2]
+                   for part in (report.seconds[:half], report.seconds[half:2 * half]))
+    demand(late <= 1.1 * early + 10_000, f"p99 of a second's middle: {early} µs, then {late} µs")
+    demand(watch.at(seconds) <= 1.2 * watch.at(half), "memory of the second half")
     name = 'intertie_readings_total{chain="grid"}'
     count = after[name] - figures[name]
     print(f"\nThe database grew by {(node.disk - disk) / count:.0f} MB a million readings, the other "
@@ -233,12 +253,16 @@ def soak(folder: pathlib.Path, seconds: int) -> None:
     node = load_nodes.single(folder / "pruned", 10_000, "--keep-blocks", 500)
     table("with --keep-blocks 500, second", "height", "database", "memory")
     watch = Watch([node])
-    runs = max(2, seconds // 150)
+    runs = max(3, seconds // 150)
+    sizes: list[int] = []
     for turn in range(runs):
+        # What is pruned cannot be checked.
         load(folder, [node], *options, "--rate", rate, "--seconds", 30, checked=False)
         height = node.metrics()['intertie_height{chain="grid"}']
         row(30 * (turn + 1), f"{height:,.0f}", f"{node.disk / 1e6:.0f} MB",
             f"{node.memory():.0f} MiB")
+        sizes.append(node.disk)
+    demand(sizes[-1] < 1.2 * sizes[1], f"a pruned node's disk is level: {sizes}")
     node.stop()
 
 
@@ -291,6 +315,7 @@ def main() -> None:
                 figure(pathlib.Path(folder), arguments.seconds or usual)
             finally:
                 Node.kill_all()
+    sys.exit(1 if missed else 0)
 
 
 if __name__ == "__main__":

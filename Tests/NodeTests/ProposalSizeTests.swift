@@ -27,9 +27,12 @@ import Testing
     var size = ProposalSize()
     for _ in 0..<100 { size.skipped(Limits.proposedEntries) }
     let least = size.entries(validators: 4)
-    size.finished()
+    // A small one proves nothing.
+    size.finished(least / 3)
+    #expect(size.entries(validators: 4) == least)
+    size.finished(least)
     #expect(size.entries(validators: 4) > least)
-    for _ in 0..<100 { size.finished() }
+    for _ in 0..<100 { size.finished(size.entries(validators: 4)) }
     #expect(size.entries(validators: 4) == Limits.proposedEntries)
   }
 }

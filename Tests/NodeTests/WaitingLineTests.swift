@@ -94,11 +94,23 @@ import Testing
     #expect(await inbox.reserve(batch, within: .seconds(60)) == .stopped)
   }
 
+  /// Readings that come one by one leave places for commands too.
+  @Test func commandsHaveCallsOfTheirOwn() {
+    let inbox = Inbox()
+    let reading = Reservation(entries: 1, bytes: 200, isForCommands: false)
+    var taken = 0
+    while inbox.reserve(reading) == .accepted { taken += 1 }
+    #expect(taken == Limits.inboxCalls)
+    #expect(inbox.reserve(Reservation(entries: 1, bytes: 200, isForCommands: true)) == .accepted)
+  }
+
   /// However many entries are left, calls are bounded too.
   @Test func callsAreCounted() {
     let inbox = Inbox()
     let one = Reservation(entries: 1, bytes: 200, isForCommands: true)
-    for _ in 0..<Limits.inboxCalls { #expect(inbox.reserve(one) == .accepted) }
+    for _ in 0..<Limits.inboxCalls + Limits.inboxCommands {
+      #expect(inbox.reserve(one) == .accepted)
+    }
     #expect(inbox.reserve(one) == .full)
     inbox.release(one)
     #expect(inbox.reserve(one) == .accepted)

@@ -47,8 +47,9 @@ package final class Inbox: Sendable {
 
     func has(_ wanted: Reservation, of capacity: Int) -> Bool {
       let places = capacity + (wanted.isForCommands ? Limits.inboxCommands : 0)
-      return entries + wanted.entries <= places && bytes + wanted.bytes <= Limits.inboxBytes
-        && calls < Limits.inboxCalls
+      let room = Limits.inboxBytes + (wanted.isForCommands ? Limits.inboxCommandBytes : 0)
+      let most = Limits.inboxCalls + (wanted.isForCommands ? Limits.inboxCommands : 0)
+      return entries + wanted.entries <= places && bytes + wanted.bytes <= room && calls < most
     }
 
     mutating func take(_ places: Reservation) {
@@ -120,6 +121,8 @@ package final class Inbox: Sendable {
   package func reserve(_ wanted: Reservation, within patience: Duration) async -> Posting {
     let first = reserve(wanted)
     guard case .full = first, let number = announce(wanted) else { return first }
+    // What became free in between was given to nobody.
+    serve()
     return await withTaskGroup(of: Void.self) { group in
       group.addTask {
         try? await Task.sleep(for: patience)

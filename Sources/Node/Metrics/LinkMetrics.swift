@@ -57,13 +57,17 @@ final class LinkMetrics: Sendable {
     followers = Class(instruments, chain, "follower")
   }
 
-  func follow(_ peers: [PeerLinkStatus], validators keys: [PublicKey]) {
+  /// `status` is asked under the lock: of two that look at the same time neither comes late with
+  /// older figures.
+  func follow(validators keys: [PublicKey], _ status: () -> [PeerLinkStatus]) {
     let keys = Set(keys)
-    counted.withLock { counted in
+    let peers = counted.withLock { counted in
+      let peers = status()
       for peer in peers {
         (keys.contains(peer.key) ? validators : followers).add(peer, since: counted[peer.key])
       }
       counted = Dictionary(peers.map { ($0.key, $0) }, uniquingKeysWith: { _, last in last })
+      return peers
     }
     let (ours, others) = (peers.filter { keys.contains($0.key) }, peers.count)
     validators.peers.record(ours.count)

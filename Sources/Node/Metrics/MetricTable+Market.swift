@@ -10,7 +10,7 @@ extension MetricTable {
       help: "Since when the next close is overdue, in seconds of this machine's clock; else 0.")
     package static let price = MetricDescription(
       "intertie_price_per_kwh", .gauge, labels: ["kind"], scale: .microUnits,
-      help: "Prices in units of money per kWh: of the last trade, and of the last final interval.")
+      help: "Newest prices, in units of money per kWh: of a trade, and of final intervals.")
     package static let energy = MetricDescription(
       "intertie_energy_joules_total", .counter, labels: ["flow"], scale: .milliwattHours,
       help: "Energy of final intervals by where it came from or went; 3,600,000 J are one kWh.")
@@ -43,6 +43,9 @@ extension MetricTable {
     package static let executed = MetricDescription(
       "intertie_packets_executed_total", .counter, labels: chain,
       help: "Packets that the chain has executed since genesis, the backbone those of all grids.")
+    package static let arrived = MetricDescription(
+      "intertie_packets_arrived_total", .counter, labels: chain,
+      help: "Of the packets between this grid and the backbone, those executed at the other end.")
     package static let waiting = MetricDescription(
       "intertie_packets_waiting", .gauge, labels: chain,
       help: "Packets between this grid and the backbone, sent by the chain and not yet executed.")
@@ -55,7 +58,7 @@ extension MetricTable {
       "intertie_grids_frozen", .gauge,
       help: "Grids whose lane is frozen because they have signed two histories.")
 
-    static let rows = [rounds, sent, executed, waiting, retries, grids, frozen]
+    static let rows = [rounds, sent, executed, arrived, waiting, retries, grids, frozen]
   }
 
   /// The process and what it takes of the machine; names that begin with `process_` are those that

@@ -118,12 +118,15 @@ package enum MetricTable {
       help: "Clients' entries that wait for a block or are in one that is not final.")
     package static let refused = MetricDescription(
       "intertie_inbox_refused_total", .counter, labels: chain,
-      help: "How often a call found the inbox full; a stream of readings tries again a few times.")
+      help: "Calls and batches of readings that were refused because the inbox stayed full.")
+    package static let line = MetricDescription(
+      "intertie_inbox_waiting_readings", .gauge, labels: chain,
+      help: "Readings that wait for room in the inbox.")
     package static let pool = MetricDescription(
       "intertie_pool_entries", .gauge, labels: chain,
       help: "Entries here that are not on the chain, those of other nodes' clients included.")
 
-    static let rows = [inbox, refused, pool]
+    static let rows = [inbox, line, refused, pool]
   }
 
   /// Links to the other nodes of a chain.

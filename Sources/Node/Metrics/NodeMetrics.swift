@@ -89,11 +89,13 @@ private final class StandingMetrics: Sendable {
   private let ready: Gauge
   private let halted: Gauge
   private let inbox: Gauge
+  private let line: Gauge
   private let database: Gauge
   private let log: Gauge
   private let links: LinkMetrics
   private let sent: Tally?
   private let executed: Tally?
+  private let arrived: Tally?
   private let waiting: Gauge?
 
   init(_ instruments: Instruments, chain: String, hasLane: Bool) {
@@ -107,11 +109,13 @@ private final class StandingMetrics: Sendable {
     ready = instruments.gauge(MetricTable.Agreement.ready, chain)
     halted = instruments.gauge(MetricTable.Agreement.halted, chain)
     inbox = instruments.gauge(MetricTable.Queues.inbox, chain)
+    line = instruments.gauge(MetricTable.Queues.line, chain)
     database = instruments.gauge(MetricTable.Machine.database, chain, "database")
     log = instruments.gauge(MetricTable.Machine.database, chain, "log")
     links = LinkMetrics(instruments, chain: chain)
     sent = hasLane ? Tally(instruments.counter(MetricTable.Crossing.sent, chain)) : nil
     executed = hasLane ? Tally(instruments.counter(MetricTable.Crossing.executed, chain)) : nil
+    arrived = hasLane ? Tally(instruments.counter(MetricTable.Crossing.arrived, chain)) : nil
     waiting = hasLane ? instruments.gauge(MetricTable.Crossing.waiting, chain) : nil
   }
 
@@ -129,9 +133,10 @@ private final class StandingMetrics: Sendable {
     ready.record(health.faults.isEmpty ? 1 : 0)
     halted.record(health.failure == nil ? 0 : 1)
     inbox.record(host.queueDepth)
+    line.record(host.waitingReadings)
     database.record(ProcessFigures.size(of: host.store.path))
     log.record(ProcessFigures.size(of: host.store.path + "-wal"))
-    links.follow(host.network?.status ?? [], validators: registry.validators)
+    links.follow(validators: registry.validators) { host.network?.status ?? [] }
   }
 
   /// `sentHere`: of what was sent what is for the other end, all unless told; `arrived`: what of it
@@ -139,6 +144,7 @@ private final class StandingMetrics: Sendable {
   func follow(sent: UInt64, executed: UInt64, sentHere: UInt64? = nil, arrived: UInt64) {
     self.sent?.follow(sent)
     self.executed?.follow(executed)
+    self.arrived?.follow(arrived)
     let own = sentHere ?? sent
     waiting?.record(own > arrived ? own - arrived : 0)
   }

@@ -63,7 +63,7 @@ package struct EntryPool: Sendable {
   package private(set) var ownWaiting = 0
   package private(set) var foreignWaiting = 0
   /// The view for whose leader the lanes' offers count.
-  private var offeredView: UInt64 = 0
+  private var offered = (view: UInt64(0), entries: 0)
   /// No command here expires before it; nil when none is here.
   private var firstExpiry: Timestamp?
 
@@ -215,8 +215,8 @@ package struct EntryPool: Sendable {
   /// Puts back what stood in proposals that came to nothing. Entries of other nodes' clients that
   /// have waited long are dropped: their nodes have taken them elsewhere.
   package mutating func reclaim(view: UInt64, isLost: (UInt64) -> Bool) {
-    let lostViews = proposed.keys.sorted(by: >).filter(isLost)
-    for lost in lostViews {
+    let lost = proposed.keys.sorted(by: >).filter(isLost)
+    for lost in lost {
       var back = [[[Digest]]](repeating: [[], []], count: sources.count)
       for identity in proposed.removeValue(forKey: lost) ?? [] {
         guard let place = pooled[identity], place.view == lost else { continue }
@@ -231,7 +231,7 @@ package struct EntryPool: Sendable {
       }
     }
     // What came back stands in the lanes beside places that are passed over.
-    if !lostViews.isEmpty { compact() }
+    if !lost.isEmpty { compact() }
     guard foreignWaiting > 0, view.isMultiple(of: 16) else { return }
     let old = pooled.filter {
       !$0.value.isOwn && $0.value.view == nil && $0.value.since + Self.foreignViews < view
@@ -244,15 +244,15 @@ package struct EntryPool: Sendable {
   private static let foreignViews: UInt64 = 512
 
   /// What waits of this node's clients and was not yet offered to the leader of `view`, at most
-  /// `limit` entries: the leader checks each of them.
+  /// `limit` entries in all calls for that view: the leader checks each of them.
   package mutating func offers(
     for view: UInt64, limit: Int = Limits.blockEntries
   ) -> [VerifiedEntry] {
-    if offeredView != view {
-      offeredView = view
+    if offered.view != view {
+      offered = (view, 0)
       for lane in [Self.commands, Self.readings] { sources[Self.own].lanes[lane].withdrawOffers() }
     }
-    var room = BlockRoom(limit: limit)
+    var room = BlockRoom(limit: max(0, limit - offered.entries))
     var offers: [VerifiedEntry] = []
     func offer(_ lane: inout EntryLane) {
       while let identity = lane.nextToOffer {
@@ -265,6 +265,7 @@ package struct EntryPool: Sendable {
     }
     offer(&sources[Self.own].lanes[Self.commands])
     offer(&sources[Self.own].lanes[Self.readings])
+    offered.entries += offers.count
     return offers
   }
 

@@ -4,9 +4,9 @@ import Domain
 ///
 /// A block that takes longer to check than a view lasts is skipped, and all of its entries are
 /// checked again in the next one: a chain with more to do than it can would do ever less. So a
-/// large proposal whose view was skipped halves the size, and every final block adds an eighth, as
-/// TCP's congestion window does it (RFC 5681). A validator that is down, whose views are skipped
-/// without a proposal, changes nothing.
+/// large proposal whose view was skipped halves the size, and a large block that became final adds
+/// an eighth. A validator that is down, whose views are skipped without a proposal, changes
+/// nothing, nor do small blocks.
 package struct ProposalSize: Sendable {
   private static let least = 64
   private var largest = Limits.proposedEntries
@@ -25,8 +25,8 @@ package struct ProposalSize: Sendable {
     if 2 * entries >= largest { largest = max(Self.least, largest / 2) }
   }
 
-  /// A block became final.
-  package mutating func finished() {
-    largest = min(Limits.proposedEntries, largest + largest / 8 + 1)
+  /// A block of so many entries became final.
+  package mutating func finished(_ entries: Int) {
+    if 2 * entries >= largest { largest = min(Limits.proposedEntries, largest + largest / 8 + 1) }
   }
 }

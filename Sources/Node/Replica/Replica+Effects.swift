@@ -102,7 +102,7 @@ extension Replica {
       for (kind, signed) in try BlockBody.split(block.body) {
         let entry = try verifier.parse(kind: kind, signed)
         guard !entry.isExpired(at: header.time) else { throw .expired }
-        if !pool.known(entry) { unknown.append(entry) }
+        if !pool.known(entry), !checkedEntries.has(entry) { unknown.append(entry) }
         entries.append(entry)
       }
     } catch {

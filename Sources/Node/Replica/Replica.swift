@@ -20,6 +20,7 @@ package struct Replica<State: ChainState>: Sendable {
   private var acquaintances: [PublicKey] = []
   private var retention: Retention
   var size = ProposalSize()
+  var checkedEntries = CheckedEntries()
   let verifier: Verifier
 
   struct HeldBody: Sendable {
@@ -111,6 +112,7 @@ package struct Replica<State: ChainState>: Sendable {
       guard let place = place(of: peer) else { return }
       try await feed(.connected(place), now, &step)
     case .checked(let check, let isValid):
+      if isValid { checkedEntries.insert(check.entries) }
       checked(check.body, isValid: isValid)
       try await feed(.validated(hash: check.hash, isValid: isValid), now, &step)
     case .attestationWanted: try await feed(.attestationWanted, now, &step)
@@ -170,12 +172,15 @@ package struct Replica<State: ChainState>: Sendable {
     }
   }
 
-  /// Learns from what became of proposals how large they may be.
+  /// Learns from what became of proposals how large they may be, and what need not be kept.
   private mutating func resize(after step: Step) {
     for subject in step.certified where subject.kind == .nullify {
       for body in bodies.values where body.view == subject.view { size.skipped(body.entries.count) }
     }
-    for _ in step.decided { size.finished() }
+    for item in step.decided {
+      size.finished(item.block.entries.count)
+      checkedEntries.remove(item.block.entries)
+    }
   }
 
   /// Entries of proposals that came to nothing wait again.

@@ -53,7 +53,7 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
         })
     } catch {
       guard case .busy = error else { throw error }
-      return .busy(id: batch.id, retryMilliseconds: Limits.retryMilliseconds)
+      return .busy(id: batch.id, retryMilliseconds: .random(in: Limits.retryMilliseconds))
     }
   }
 

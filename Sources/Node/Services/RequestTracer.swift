@@ -34,6 +34,13 @@ package struct RequestID: CustomStringConvertible, Sendable {
     return byte < 128 && (character.isLetter || character.isNumber || "-_.".contains(character))
   }
 
+  /// The error with the id in what goes back to the client.
+  func named(in error: any Error) -> any Error {
+    guard var error = error as? RPCError else { return error }
+    error.metadata.replaceOrAddString("\(self)", forKey: Self.key)
+    return error
+  }
+
   package var description: String {
     given ?? String(Self.run, radix: 16) + "-" + String(number, radix: 16)
   }
@@ -59,10 +66,13 @@ struct RequestTracer: ServerInterceptor {
       var response: StreamingServerResponse<Output>
       do { response = try await next(request, context) } catch {
         end(method, error)
-        throw error
+        throw id.named(in: error)
       }
       switch response.accepted {
-      case .failure(let error): end(method, error)
+      case .failure(var error):
+        end(method, error)
+        error.metadata.replaceOrAddString("\(id)", forKey: RequestID.key)
+        response.accepted = .failure(error)
       case .success(var contents):
         contents.metadata.replaceOrAddString("\(id)", forKey: RequestID.key)
         let produce = contents.producer
@@ -75,7 +85,7 @@ struct RequestTracer: ServerInterceptor {
               return metadata
             } catch {
               end(method, error)
-              throw error
+              throw id.named(in: error)
             }
           }
         }

@@ -11,12 +11,13 @@ extension RPCError {
     let code: RPCError.Code
     switch failure {
     case .busy:
+      let wait = Int64.random(in: Limits.retryMilliseconds)
       let hint = GoogleRPCStatus(
         code: .resourceExhausted, message: failure.description,
-        details: .retryInfo(delay: .milliseconds(Limits.retryMilliseconds)))
+        details: .retryInfo(delay: .milliseconds(wait)))
       self.init(
         code: .resourceExhausted, message: failure.description, metadata: hint.rpcErrorMetadata)
-      metadata.addString("\(Limits.retryMilliseconds)", forKey: "grpc-retry-pushback-ms")
+      metadata.addString("\(wait)", forKey: "grpc-retry-pushback-ms")
       return
     case .stopped: code = .unavailable
     case .invalid: code = .invalidArgument
