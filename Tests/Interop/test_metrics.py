@@ -12,6 +12,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 
 from conftest import INTERTIE, ROOT, make_key, run, wait_for
@@ -190,6 +191,13 @@ def test_a_call_is_known_by_its_id(node, client, operator):
     # What would let a client write the log's lines, or fill them.
     for bad in ("a b", "x=1", "a" * 65):
         assert call(("x-request-id", bad)) != bad
+    # A refusal has it too.
+    with pytest.raises(grpc.RpcError) as refused:
+        client.ledger.Account(
+            ledger.AccountRequest(account=bytes(32)), timeout=client.TIMEOUT,
+            metadata=[("x-request-id", "nobody")])
+    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+    assert dict(refused.value.trailing_metadata())["x-request-id"] == "nobody"
     # From the call to the block, all lines of one call bear its id.
     body = sign_command(client.command(operator, redeem=command.Redeem(amount=1)), operator)
     client.ledger.Submit(

@@ -94,6 +94,17 @@ final class Told: Sendable {
     #expect(!pool.hasSomething)
   }
 
+  /// However often a step asks within one view.
+  @Test func aLeaderIsOfferedNoMoreThanItsShare() {
+    var pool = EntryPool()
+    let entries = (1...5).map { Self.reading($0) }
+    pool.admit(Submission(entries: entries, answer: Told().answer), view: 1)
+    #expect(pool.offers(for: 2, limit: 2).map(\.identity) == entries[..<2].map(\.identity))
+    #expect(pool.offers(for: 2, limit: 3).map(\.identity) == [entries[2].identity])
+    #expect(pool.offers(for: 2, limit: 3).isEmpty)
+    #expect(pool.offers(for: 3, limit: 3).count == 3)
+  }
+
   @Test func anEntryIsOfferedOnceToEachLeaderUntilAProposalHasIt() {
     var pool = EntryPool()
     let told = Told()

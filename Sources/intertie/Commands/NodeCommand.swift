@@ -3,6 +3,7 @@ import Domain
 import Foundation
 import Logging
 import Node
+import Synchronization
 
 struct NodeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -98,14 +99,15 @@ struct NodeCommand: AsyncParsableCommand {
         "listening for peers", metadata: ["address": "\(Self.bound(peerListen, port))"])
       Self.write(port, to: peerPortFile)
     }
+    var signals: StopSignals?
+    defer { signals?.cancel() }
     do {
       let server = try serverConfiguration(log)
       log.notice("opening the chain", metadata: ["chain": "\(genesis.chainID)"])
       let grid = try await Microgrid.open(configuration)
       log.notice("recovered", metadata: ["height": "\(grid.view.tip.height)"])
       display?.show(grid)
-      let signals = StopSignals { grid.stop() }
-      defer { signals.cancel() }
+      signals = StopSignals { grid.stop() }
       try await NodeServer(grid, server).run { [log, portFile, server] port in
         log.notice("listening", metadata: ["address": "\(server.host):\(port)"])
         Self.write(port, to: portFile)
@@ -116,6 +118,8 @@ struct NodeCommand: AsyncParsableCommand {
       case .storage, .invariant:
         log.critical("halted: \(failure)")
         throw CommandFailure("the node halted: \(failure)")
+      // Asked to stop before it served: that is no failure.
+      case .stopped where signals?.hasCome == true: log.notice("stopped")
       default: throw CommandFailure("the node cannot run: \(failure)")
       }
     }
@@ -175,12 +179,19 @@ struct NodeCommand: AsyncParsableCommand {
 final class StopSignals: @unchecked Sendable {
   // Only touched in init and cancel, both on the command's own task.
   private var sources: [any DispatchSourceSignal] = []
+  private let came = Atomic(false)
+
+  /// Whether one of them has come.
+  var hasCome: Bool { came.load(ordering: .relaxed) }
 
   init(_ action: @escaping @Sendable () -> Void) {
     for number in [SIGTERM, SIGINT, SIGHUP] {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler(handler: action)
+      source.setEventHandler { [self] in
+        came.store(true, ordering: .relaxed)
+        action()
+      }
       source.resume()
       sources.append(source)
     }
