@@ -113,10 +113,12 @@ import Testing
     let start = ContinuousClock.now
     #expect(Socket.write(near, [1]) == 1)
     // Meanwhile the board takes it, however busy the machine is.
-    #expect(try await read(far, 1, within: 0.4) == [])
+    let early = try #require(try await read(far, 1, within: 0.4))
+    #expect(early.isEmpty || ContinuousClock.now - start >= .milliseconds(600))
     scene.board.set(.open, for: [scene.line.line])
     #expect(Socket.write(near, [2]) == 1)
-    #expect(try await read(far, 2) == [1, 2])
+    let late = try #require(try await read(far, 2 - early.count))
+    #expect(early + late == [1, 2])
     #expect(ContinuousClock.now - start >= .milliseconds(600))
   }
 }
