@@ -95,6 +95,12 @@ struct LoadCommand: AsyncParsableCommand {
       guard gather >= 0, gather <= 1000 else {
         throw ValidationError("--gather is 0 to 1000 ms")
       }
+      guard json == nil || json != csv else {
+        throw ValidationError("--json and --csv are two files")
+      }
+      do { try plan().validate() } catch let failure as LoadFailure {
+        throw ValidationError(failure.description)
+      }
     }
 
     func run() async throws {
@@ -190,7 +196,7 @@ struct LoadCommand: AsyncParsableCommand {
 
     func run() async throws {
       guard LoadLimits.meters.contains(meters) else {
-        throw CommandFailure("--meters is 1 to \(LoadLimits.meters.upperBound)")
+        throw ValidationError("--meters is 1 to \(LoadLimits.meters.upperBound)")
       }
       var settings = LoadedGenesis.Settings()
       settings.funds = try Amounts.micro(funds, "--funds")
