@@ -119,10 +119,13 @@ let package = Package(
     support(
       "ProcessSupport", ["TestSupport", "Domain", "Node", "Storage", "Wire", transport] + grpc),
     support(
-      "Simulation", pureCores + ["Wire", "Storage", "Node", "TestSupport"],
+      "Simulation",
+      pureCores + [
+        "Wire", "Storage", "Node", "TestSupport", product("Histogram", "hdrhistogram-swift"),
+      ],
       path: "Tests/Simulation/Simulation"),
     .executableTarget(
-      name: "Simulate", dependencies: ["Simulation", "Consensus"],
+      name: "Simulate", dependencies: ["Simulation", "Consensus", "Node"],
       path: "Tests/Simulation/Simulate", swiftSettings: strict),
 
     tests("DomainTests", ["Domain", crypto]),
@@ -155,7 +158,7 @@ let package = Package(
     tests(
       "LoadTests",
       [
-        "ProcessSupport", "Load", "Node", "Wire", "Domain",
+        "ProcessSupport", "Load", "Node", "Wire", "Domain", transport,
         product("Histogram", "hdrhistogram-swift"),
       ] + grpc),
     tests("TidyTests", []),

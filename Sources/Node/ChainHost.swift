@@ -128,17 +128,19 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
           return .success(())
         } catch { return .failure(error) }
       }
-      var outcome: Result<Void, NodeFailure> = .success(())
+      // The first end is the chain's; what else ends does so because of it.
+      var outcome: Result<Void, NodeFailure>?
       await withTaskCancellationHandler {
         for await result in group {
-          guard let result else { continue }
+          guard let result, outcome == nil else { continue }
           outcome = result
+          inbox.stop()
           group.cancelAll()
         }
       } onCancel: {
         inbox.stop()
       }
-      return outcome
+      return outcome ?? .success(())
     }
     try result.get()
   }

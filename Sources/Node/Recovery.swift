@@ -167,6 +167,7 @@ struct Replay<State: RestorableState>: Sendable {
   /// Executes the blocks above `height` up to `end`.
   mutating func run(_ store: some ChainStorage, through end: UInt64) async throws(NodeFailure) {
     while height < end {
+      guard !Task.isCancelled else { throw .stopped("stopped while it executed blocks again") }
       let from = height + 1
       let blocks = try Recovery.storing {
         try store.blocks(from: from, through: end, limit: 64, bytes: Limits.messageBytes)

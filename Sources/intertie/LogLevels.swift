@@ -1,10 +1,9 @@
-import ArgumentParser
 import Logging
 import Node
 
 /// Which lines of the log are written: a level for all parts of the node, and others for some, as
 /// in `Peers=debug,Consensus=trace,notice`.
-struct LogLevels: Equatable, ExpressibleByArgument, Sendable {
+struct LogLevels: Equatable, Sendable {
   /// The parts that can be named. A line is of the part that its text shows in brackets.
   static let parts = ["intertie", "Node", "Consensus", "Peers", "Packets", "Requests"]
 
@@ -13,27 +12,39 @@ struct LogLevels: Equatable, ExpressibleByArgument, Sendable {
 
   init() {}
 
-  /// Nil for a level or a part that does not exist, and for one that is given twice.
-  init?(argument: String) {
+  /// Throws what is wrong with `text`, and what there is: a level or a part that does not exist, or
+  /// that is given twice.
+  init(_ text: String) throws(LogLevelFault) {
     var hasGeneral = false
-    for piece in argument.split(separator: ",", omittingEmptySubsequences: false) {
-      let words = piece.split(separator: "=", omittingEmptySubsequences: false)
-      guard words.count <= 2, let level = words.last.flatMap({ Logger.Level(rawValue: "\($0)") })
-      else { return nil }
+    for piece in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let words = piece.split(
+        separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let word = words.last ?? ""
+      guard let level = Logger.Level(rawValue: "\(word)") else {
+        throw LogLevelFault("'\(word)' is not a level; there are \(Self.words)")
+      }
       if words.count == 1 {
-        guard !hasGeneral else { return nil }
+        guard !hasGeneral else {
+          throw LogLevelFault("'\(word)' is a second level for all parts")
+        }
         hasGeneral = true
         general = level
       } else {
         let name = words[0].lowercased()
-        guard let part = Self.parts.first(where: { $0.lowercased() == name }),
-          levels.updateValue(level, forKey: part) == nil
-        else { return nil }
+        guard let part = Self.parts.first(where: { $0.lowercased() == name }) else {
+          throw LogLevelFault(
+            "'\(words[0])' is not a part of the node; there are "
+              + Self.parts.joined(separator: ", "))
+        }
+        guard levels.updateValue(level, forKey: part) == nil else {
+          throw LogLevelFault("'\(part)' is given twice")
+        }
       }
     }
   }
 
-  var defaultValueDescription: String { "\(general)" }
+  /// All levels, the most talkative first.
+  static let words = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
 
   func level(of part: String) -> Logger.Level { levels[part] ?? general }
 
@@ -48,6 +59,12 @@ struct LogLevels: Equatable, ExpressibleByArgument, Sendable {
     if let part { return level(of: part) }
     return levels.values.min().map { min($0, general) } ?? general
   }
+}
+
+/// What is wrong with a text that should say which lines are written.
+struct LogLevelFault: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
 }
 
 /// Passes over what a part does not write at its level. In a request its id is part of every line.

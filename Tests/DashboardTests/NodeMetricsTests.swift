@@ -5,9 +5,9 @@ import Testing
 
 /// What a running node counts, against what was done to it.
 @Suite struct NodeMetricsTests {
-  /// Waits for `condition`, which another task makes true; records an issue after ten seconds.
+  /// Waits for `condition`, which another task makes true; records an issue after a minute.
   private func eventually(_ what: Comment, _ condition: () -> Bool) async throws {
-    for _ in 0..<2000 {
+    for _ in 0..<12_000 {
       if condition() { return }
       try await Task.sleep(for: .milliseconds(5))
     }

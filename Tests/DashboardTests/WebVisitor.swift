@@ -6,10 +6,10 @@ final class WebVisitor {
 
   struct Refused: Error {}
 
-  /// Waits ten seconds at most for anything.
+  /// Waits a minute at most for anything.
   init(port: Int) throws {
     let socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var patience = timeval(tv_sec: 10, tv_usec: 0)
+    var patience = timeval(tv_sec: 60, tv_usec: 0)
     setsockopt(
       socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_in()
@@ -56,6 +56,13 @@ final class WebVisitor {
         return nil
       }
     }
+  }
+
+  /// The place of the first whose connection the server ends; nil when it ends none in time.
+  static func firstEnd(of visitors: [WebVisitor]) -> Int? {
+    var waits = visitors.map { pollfd(fd: $0.socket, events: Int16(POLLIN), revents: 0) }
+    guard poll(&waits, nfds_t(waits.count), 60_000) > 0 else { return nil }
+    return waits.firstIndex { $0.revents != 0 }
   }
 
   static func ask(_ port: Int, _ request: String) throws -> String? {

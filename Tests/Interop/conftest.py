@@ -40,7 +40,7 @@ def make_key(folder: pathlib.Path, name: str) -> tuple[str, dict[str, str]]:
 
 
 def wait_for(path: pathlib.Path, node: subprocess.Popen) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert node.poll() is None, "the node ended before it listened"
         if path.exists() and (text := path.read_text().strip()):

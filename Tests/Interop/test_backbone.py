@@ -109,7 +109,7 @@ class Network:
         return self.say(name, "validators", action, "--key", f"{key}.key", *more)
 
 
-def wait(what: str, condition, seconds: float = 20):
+def wait(what: str, condition, seconds: float = 60):
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

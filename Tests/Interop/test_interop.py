@@ -79,7 +79,7 @@ def applied(*results: command.SubmitResult) -> None:
 def wait(story: Story, what: str, condition, intervals: int = 4):
     """Polls until `condition()` is not None and not False, for so many intervals of chain time."""
     status = story.client.now()
-    deadline = time.monotonic() + 10 + intervals * status.interval_s / status.rate
+    deadline = time.monotonic() + 60 + intervals * status.interval_s / status.rate
     while True:
         value = condition()
         if value is not None and value is not False:

@@ -66,7 +66,13 @@ import Testing
       group.addTask { try await keeper.run() }
       try await eventually("the old node does not listen") { old.port.told != nil }
       try new.meet(old)
-      let joined = try await new.open(test.genesis, wall: wall)
+      var first = try await new.open(test.genesis, wall: wall)
+      // On a machine that is too busy nobody has answered in time: it asks again.
+      for _ in 0..<20 where first.view.tip.height == 0 {
+        try first.close()
+        first = try await new.open(test.genesis, wall: wall)
+      }
+      let joined = first
       #expect(joined.view.tip.height == state)
       #expect(joined.view.tip.stateRoot == maker.attestations[Int(state)].stateRoot)
       group.addTask { try await joined.run() }
@@ -78,9 +84,10 @@ import Testing
       let height = try #require(results[0].position).height
       #expect(height > 70)
       try await eventually("the new node does not follow") { joined.view.tip.height >= height }
-      let roots = [joined, keeper].map { $0.view.tip.stateRoot }
-      #expect(joined.view.tip.height != keeper.view.tip.height || roots[0] == roots[1])
-      #expect(try joined.store.verifyChain()?.height == joined.store.latestHeight)
+      let (tip, other) = (joined.view.tip, keeper.view.tip)
+      #expect(tip.height != other.height || tip.stateRoot == other.stateRoot)
+      // It may have grown meanwhile.
+      #expect(try #require(try joined.store.verifyChain()).height >= tip.height)
       joined.stop()
       keeper.stop()
       try await group.waitForAll()

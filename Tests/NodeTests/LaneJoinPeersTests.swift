@@ -70,7 +70,7 @@ import Testing
     return BackboneMaker.origin + Int64(maker.height) + 1
   }
 
-  @Test(.timeLimit(.minutes(3))) func aGridThatJoinsByAStateGetsItsEarlierPackets() async throws {
+  @Test(.timeLimit(.minutes(10))) func aGridThatJoinsByAStateGetsItsEarlierPackets() async throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let last = try await makeBackbone() * 1_000_000
     let begin = ContinuousClock.now

@@ -8,13 +8,17 @@ import Wire
 
 /// What a peer that means ill, or a stranger, gets.
 @Suite(.serialized) struct PeerMisuseTests {
-  /// One node, with one well-behaved peer and the key of one that is not.
+  /// One node, with one well-behaved peer and the key of one that is not. `slowness`: how often
+  /// the node's own clock goes into the real one, so that a refusal lasts however busy the machine.
   private func besieged(
+    slowness: Int64 = 1,
     _ body: @escaping @Sendable (PeerNode, PeerNode, PeerIntruder, PeerChain) async throws -> Void
   ) async throws {
     let chain = PeerChain(4)
     try await withFolder { folder in
-      let node = try PeerNode(chain.keys[0], chain, in: folder)
+      let real = PeerConfiguration.monotonic()
+      let node = try PeerNode(
+        chain.keys[0], chain, in: folder, clock: { real() / slowness })
       let friend = try PeerNode(chain.keys[1], chain, in: folder)
       let intruder = PeerIntruder(key: chain.keys[2])
       try await node.running { port in
@@ -126,7 +130,7 @@ import Wire
   ]
 
   @Test(arguments: garbage) func garbageIsCutAndRefusedForAWhile(garbage: Garbage) async throws {
-    try await besieged { node, _, intruder, chain in
+    try await besieged(slowness: 20) { node, _, intruder, chain in
       let end = try #require(await intruder.say(garbage.frames(chain), to: node))
       #expect(end.code == .invalidArgument)
       #expect(end.message.hasPrefix("cut, and refused for 5 s: \(garbage.reason)"))

@@ -112,7 +112,8 @@ struct PeerNode: Sendable {
   init(
     _ key: SigningKey, _ chain: PeerChain, in folder: String, port: Int = 0,
     keepalive: Duration? = nil, receive: (@Sendable (PeerDelivery) async -> Void)? = nil,
-    select: @escaping @Sendable ([VerifiedEntry]) async -> [VerifiedEntry] = { $0 }
+    select: @escaping @Sendable ([VerifiedEntry]) async -> [VerifiedEntry] = { $0 },
+    clock: @escaping @Sendable () -> Int64 = PeerConfiguration.monotonic()
   ) throws {
     self.key = key
     file = "\(folder)/\(key.publicKey.text(as: .node)).peers"
@@ -124,7 +125,7 @@ struct PeerNode: Sendable {
     self.sieve = sieve
     var configuration = PeerConfiguration(
       key: key, host: "127.0.0.1", port: port, peers: file,
-      log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, clock: clock)
     if let keepalive {
       configuration.keepalive.after = keepalive
       configuration.keepalive.answer = keepalive

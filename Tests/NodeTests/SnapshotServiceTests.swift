@@ -28,7 +28,7 @@ import Testing
         let client = try HTTP2ClientTransport.Posix(
           target: .ipv4(address: "127.0.0.1", port: port), transportSecurity: .plaintext)
         try await withGRPCClient(transport: client) { client in
-          try await body(SnapshotSource(client, name: "peer"))
+          try await body(SnapshotSource(client, name: "peer", offerSeconds: 600))
         }
       }
       try await group.waitForAll()

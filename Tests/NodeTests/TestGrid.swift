@@ -111,9 +111,9 @@ struct TestGrid {
   }
 }
 
-/// Waits for `condition`, which another task makes true; records an issue after ten seconds.
+/// Waits for `condition`, which another task makes true; records an issue after a minute.
 func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
-  for _ in 0..<2000 {
+  for _ in 0..<12_000 {
     if try await condition() { return }
     try await Task.sleep(for: .milliseconds(5))
   }

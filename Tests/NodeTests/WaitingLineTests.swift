@@ -1,10 +1,13 @@
 import Domain
 import Node
+import Synchronization
 import Testing
 
 /// The line in which readings wait for room in the inbox.
 @Suite struct WaitingLineTests {
   private let batch = Reservation(entries: 10, bytes: 1000, isForCommands: false)
+
+  private final class Answered: Sendable { let isSo = Atomic(false) }
 
   private func fill(_ inbox: Inbox, with count: Int) {
     for _ in 0..<count { #expect(inbox.reserve(batch) == .accepted) }
@@ -15,8 +18,15 @@ import Testing
     _ inbox: Inbox, _ wanted: Reservation, within patience: Duration = .seconds(60)
   ) async -> Task<Inbox.Posting, Never> {
     let before = inbox.waiting
-    let task = Task { await inbox.reserve(wanted, within: patience) }
-    while inbox.waiting == before, !Task.isCancelled { await Task.yield() }
+    let answered = Answered()
+    let task = Task {
+      let posting = await inbox.reserve(wanted, within: patience)
+      answered.isSo.store(true, ordering: .relaxed)
+      return posting
+    }
+    while inbox.waiting == before, !answered.isSo.load(ordering: .relaxed), !Task.isCancelled {
+      await Task.yield()
+    }
     return task
   }
 

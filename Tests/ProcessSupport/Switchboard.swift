@@ -151,7 +151,11 @@ struct SwitchboardLoop {
       polls.append(Self.interest(cable.far, cable.inward, cable.outward, isStalled, now))
     }
     guard poll(&polls, nfds_t(polls.count), rest(lines, now)) >= 0 else { return }
-    if polls[0].revents != 0 { _ = Self.drain(alarm) }
+    guard polls[0].revents == 0 else {
+      // The lines have changed since they were looked at: what came meanwhile goes by the new ones.
+      _ = Self.drain(alarm)
+      return
+    }
     let first = 1 + numbers.count
     var gone: [Int] = []
     for index in cables.indices {

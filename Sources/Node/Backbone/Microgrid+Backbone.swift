@@ -19,6 +19,8 @@ extension Microgrid {
       }
       group.addTask {
         do throws(NodeFailure) { try await backbone?.host.run() } catch {
+          // Where it cannot listen is for whoever starts the node to mend.
+          if case .invalid = error { return .failure(error) }
           backbone?.view.fail(error)
           log.critical("without the backbone: \(error)")
         }
@@ -32,6 +34,7 @@ extension Microgrid {
       }
       for await result in group {
         guard let result else { continue }
+        host.stop()
         backbone?.host.stop()
         group.cancelAll()
         return result

@@ -104,7 +104,8 @@ package enum MetricTable {
     package static let ready = gauge(
       "intertie_ready", "1 when the chain serves clients as it should, as /readyz says, else 0.")
     package static let halted = gauge(
-      "intertie_halted", "1 when the chain has halted on this node, else 0.")
+      "intertie_halted",
+      "1 when the chain has halted on this node, else 0; a node whose grid's chain halts ends.")
 
     static let rows = [
       height, view, epoch, nullified, validators, reachable, quorum, evidence, ready, halted,

@@ -18,7 +18,7 @@ final class NodeMetrics: Sendable {
   private let build: Gauge
   private let uptime: Gauge
   private let memory: Gauge
-  private let processor: Tally
+  private let processor: FollowingCounter
   private let files: Gauge
   private let fileLimit: Gauge
 
@@ -35,7 +35,7 @@ final class NodeMetrics: Sendable {
     build = instruments.gauge(MetricTable.Machine.build, Microgrid.version)
     uptime = instruments.gauge(MetricTable.Machine.uptime)
     memory = instruments.gauge(MetricTable.Machine.memory)
-    processor = Tally(instruments.counter(MetricTable.Machine.processor))
+    processor = FollowingCounter(instruments.counter(MetricTable.Machine.processor))
     files = instruments.gauge(MetricTable.Machine.files)
     fileLimit = instruments.gauge(MetricTable.Machine.fileLimit)
   }
@@ -85,7 +85,7 @@ private final class StandingMetrics: Sendable {
   private let validators: Gauge
   private let reachable: Gauge
   private let quorum: Gauge
-  private let evidence: Tally
+  private let evidence: FollowingCounter
   private let ready: Gauge
   private let halted: Gauge
   private let inbox: Gauge
@@ -93,9 +93,9 @@ private final class StandingMetrics: Sendable {
   private let database: Gauge
   private let log: Gauge
   private let links: LinkMetrics
-  private let sent: Tally?
-  private let executed: Tally?
-  private let arrived: Tally?
+  private let sent: FollowingCounter?
+  private let executed: FollowingCounter?
+  private let arrived: FollowingCounter?
   private let waiting: Gauge?
 
   init(_ instruments: Instruments, chain: String, hasLane: Bool) {
@@ -105,7 +105,7 @@ private final class StandingMetrics: Sendable {
     validators = instruments.gauge(MetricTable.Agreement.validators, chain)
     reachable = instruments.gauge(MetricTable.Agreement.reachable, chain)
     quorum = instruments.gauge(MetricTable.Agreement.quorum, chain)
-    evidence = Tally(instruments.counter(MetricTable.Agreement.evidence, chain))
+    evidence = FollowingCounter(instruments.counter(MetricTable.Agreement.evidence, chain))
     ready = instruments.gauge(MetricTable.Agreement.ready, chain)
     halted = instruments.gauge(MetricTable.Agreement.halted, chain)
     inbox = instruments.gauge(MetricTable.Queues.inbox, chain)
@@ -113,9 +113,11 @@ private final class StandingMetrics: Sendable {
     database = instruments.gauge(MetricTable.Machine.database, chain, "database")
     log = instruments.gauge(MetricTable.Machine.database, chain, "log")
     links = LinkMetrics(instruments, chain: chain)
-    sent = hasLane ? Tally(instruments.counter(MetricTable.Crossing.sent, chain)) : nil
-    executed = hasLane ? Tally(instruments.counter(MetricTable.Crossing.executed, chain)) : nil
-    arrived = hasLane ? Tally(instruments.counter(MetricTable.Crossing.arrived, chain)) : nil
+    sent = hasLane ? FollowingCounter(instruments.counter(MetricTable.Crossing.sent, chain)) : nil
+    executed =
+      hasLane ? FollowingCounter(instruments.counter(MetricTable.Crossing.executed, chain)) : nil
+    arrived =
+      hasLane ? FollowingCounter(instruments.counter(MetricTable.Crossing.arrived, chain)) : nil
     waiting = hasLane ? instruments.gauge(MetricTable.Crossing.waiting, chain) : nil
   }
 

@@ -5,15 +5,16 @@
 #endif
 
 /// What this process takes of its machine, as of now.
-struct ProcessFigures: Sendable {
+package struct ProcessFigures: Sendable {
   /// µs on processors, user and system.
-  var processor: Int64 = 0
+  package var processor: Int64 = 0
+  package var processorSeconds: Double { Double(processor) / 1_000_000 }
   /// Nil where the system does not tell as Linux does.
-  var residentBytes: Int64?
-  var openFiles: Int64?
-  var fileLimit: Int64?
+  package var residentBytes: Int64?
+  package var openFiles: Int64?
+  package var fileLimit: Int64?
 
-  init() {
+  package init() {
     var usage = rusage()
     // RUSAGE_SELF is 0 everywhere; its type differs between systems.
     if getrusage(.init(0), &usage) == 0 {

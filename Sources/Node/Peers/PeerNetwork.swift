@@ -14,6 +14,8 @@ package struct PeerConfiguration: Sendable {
   package var host: String
   /// 0 lets the system choose.
   package var port: Int
+  /// The command's option that says where to listen, for those who read that it cannot.
+  package var option = "--peer-listen"
   /// Path of the peers file.
   package var peers: String
   package var log: Logger
@@ -188,8 +190,7 @@ package final class PeerNetwork: Sendable {
       } catch  where !(error is CancellationError || error is NodeFailure) {
         guard !Task.isCancelled else { return }
         throw NodeFailure.invalid(
-          "cannot listen for peers on \(configuration.host):\(configuration.port): "
-            + listeningFault(error))
+          cannotListen(configuration.host, configuration.port, option: configuration.option, error))
       }
     } onCancel: {
       state.withLock { $0.isStopping = true }
@@ -200,7 +201,8 @@ package final class PeerNetwork: Sendable {
   private func announce(
     _ listener: HTTP2ServerTransport.Posix, _ onListening: @Sendable (Int) -> Void
   ) async throws {
-    let bound = try await listener.boundAddress
+    // Without one `serve` says why.
+    guard let bound = try? await listener.boundAddress else { return }
     guard let port = bound.ipv4?.port ?? bound.ipv6?.port else {
       throw NodeFailure.invalid("no port to listen on for peers")
     }

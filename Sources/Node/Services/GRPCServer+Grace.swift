@@ -56,9 +56,12 @@ extension HTTP2ServerTransport.Posix {
   }
 }
 
-/// Why a server cannot listen, in the system's words where it has any.
-func listeningFault(_ error: any Error) -> String {
+/// Says that a server cannot listen where an option of the command tells it to, and why, in the
+/// system's words where it has any.
+package func cannotListen(
+  _ host: String, _ port: Int, option: String, _ error: any Error
+) -> String {
   let cause = (error as? RuntimeError)?.cause ?? error
-  guard let fault = cause as? IOError else { return "\(cause)" }
-  return String(cString: strerror(fault.errnoCode))
+  let fault = (cause as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(cause)"
+  return "cannot listen on \(PeerAddress(host: host, port: port)) (\(option)): \(fault)"
 }

@@ -50,6 +50,8 @@ package struct NodeServer: Sendable {
     self.configuration = configuration
   }
 
+  private enum Part { case server, port, chain }
+
   /// Serves until the chain stops or the task is cancelled. `onListening` gets the port. Throws
   /// why the node had to halt, or why it cannot listen.
   package func run(onListening: @escaping @Sendable (Int) -> Void) async throws {
@@ -68,37 +70,46 @@ package struct NodeServer: Sendable {
         MeterService(grid), MarketService(grid), LedgerService(grid), StatusService(grid),
         BackboneService(grid), health, ReflectionService(),
       ], interceptors: [RequestTracer(log: grid.log)])
-    try await withThrowingTaskGroup(of: Void.self) { group in
+    let end = ChainEnd()
+    try await withThrowingTaskGroup(of: Part.self) { group in
       group.addTask {
         try await server.serve(untilCancelledWithin: .seconds(10)) { connections.close() }
+        return .server
       }
       group.addTask {
-        let bound = try await transport.boundAddress
+        // Without one `serve` says why.
+        guard let bound = try? await transport.boundAddress else { return .port }
         guard let port = bound.ipv4?.port ?? bound.ipv6?.port else {
           throw NodeFailure.invalid("no port to listen on")
         }
         health.isServing = true
         onListening(port)
+        return .port
       }
       group.addTask {
         // The chain ends first; calls that wait have their answers; then the server.
-        let result: Result<Void, NodeFailure>
-        do throws(NodeFailure) { result = .success(try await grid.run()) } catch {
-          result = .failure(error)
+        do throws(NodeFailure) { end.tell(.success(try await grid.run())) } catch {
+          end.tell(.failure(error))
         }
         health.isServing = false
         await server.end { connections.close() }
-        try result.get()
+        return .chain
       }
       do {
-        while try await group.next() != nil {}
+        // Behind the server nobody waits for its port any more.
+        for try await part in group where part == .server { group.cancelAll() }
       } catch {
-        grid.stop()
-        if error is NodeFailure || error is CancellationError { throw error }
-        throw NodeFailure.invalid(
-          "cannot serve on \(configuration.host):\(configuration.port): " + listeningFault(error))
+        group.cancelAll()
+        // A server that is told to end before it listens calls that an error.
+        if end.told == nil {
+          grid.stop()
+          if error is NodeFailure || error is CancellationError { throw error }
+          throw NodeFailure.invalid(
+            cannotListen(configuration.host, configuration.port, option: "--listen", error))
+        }
       }
     }
+    try end.told?.get()
   }
 
   private var security: HTTP2ServerTransport.Posix.TransportSecurity {
@@ -126,6 +137,15 @@ package struct NodeServer: Sendable {
       config.channelDebuggingCallbacks.onAcceptTCPConnection = { connections.admit($0) }
     }
   }
+}
+
+/// How the chain ended, from when it did.
+private final class ChainEnd: Sendable {
+  private let result = Mutex<Result<Void, NodeFailure>?>(nil)
+
+  var told: Result<Void, NodeFailure>? { result.withLock { $0 } }
+
+  func tell(_ end: Result<Void, NodeFailure>) { result.withLock { $0 = end } }
 }
 
 /// Closes connections beyond a limit as they arrive, and at last all that arrive.

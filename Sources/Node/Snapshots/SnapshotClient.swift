@@ -6,8 +6,11 @@ import Wire
 
 extension SnapshotSource {
   /// A peer at the other end of `client`. Every call has a deadline, and what comes is cut where
-  /// it exceeds its bounds.
-  package init(_ client: GRPCClient<some ClientTransport>, name: String) {
+  /// it exceeds its bounds. `offerSeconds`: how long an offer may take, if not as long as usual.
+  package init(
+    _ client: GRPCClient<some ClientTransport>, name: String, offerSeconds: Int64? = nil
+  ) {
+    let patience = offerSeconds ?? SnapshotLimits.offerSeconds
     let snapshots = Intertie_V1_Snapshots.Client(wrapping: client)
     self.init(
       name: name,
@@ -15,7 +18,7 @@ extension SnapshotSource {
         do {
           return try await snapshots.offer(
             Intertie_V1_SnapshotOfferRequest(),
-            options: .snapshot(seconds: SnapshotLimits.offerSeconds)
+            options: .snapshot(seconds: patience)
           ) { response in
             var offer = OfferUnpacker()
             for try await piece in response.messages { try offer.add(piece) }

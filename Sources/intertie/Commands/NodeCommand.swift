@@ -1,9 +1,9 @@
 import ArgumentParser
+import CoreMetrics
 import Domain
 import Foundation
 import Logging
 import Node
-import Synchronization
 
 struct NodeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -65,29 +65,106 @@ struct NodeCommand: AsyncParsableCommand {
   var metricsPortFile: String?
   @Option(
     help: """
-      trace, debug, info, notice, warning, error or critical; for single parts of the node as in \
-      Peers=debug,Consensus=trace,notice. Parts: \(LogLevels.parts.joined(separator: ", ")).
-      """)
+      What is logged: \(LogLevels.words); for single parts of the node as in \
+      Peers=debug,Consensus=trace,notice. Parts: \(LogLevels.parts.joined(separator: ", ")). \
+      Without it notice.
+      """, transform: LogLevels.init(_:))
   var logLevel = LogLevels()
 
+  func validate() throws {
+    _ = try Self.listenAddress(listen, "--listen")
+    try Self.check(peerListen, peers, peerPortFile, "peer", file: "--peers")
+    try Self.check(
+      backboneListen, backbonePeers, backbonePortFile, "backbone", file: "--backbone-peers")
+    if let metricsListen {
+      _ = try Self.listenAddress(metricsListen, "--metrics-listen")
+    } else if metricsPortFile != nil {
+      throw ValidationError("--metrics-port-file is given without --metrics-listen")
+    }
+    guard (tlsCertificate == nil) == (tlsKey == nil) else {
+      throw ValidationError("--tls-certificate and --tls-key are given together")
+    }
+    guard !plaintext || tlsCertificate == nil else {
+      throw ValidationError("--plaintext is given with --tls-certificate")
+    }
+  }
+
+  /// The options for other nodes of one chain.
+  private static func check(
+    _ listen: String?, _ peers: String?, _ portFile: String?, _ chain: String, file: String
+  ) throws {
+    guard (listen == nil) == (peers == nil) else {
+      throw ValidationError("\(file) and --\(chain)-listen are given together")
+    }
+    if let listen {
+      _ = try listenAddress(listen, "--\(chain)-listen")
+    } else if portFile != nil {
+      throw ValidationError("--\(chain)-port-file is given without --\(chain)-listen")
+    }
+  }
+
   func run() async throws {
+    let course = NodeCourse()
+    let signals = StopSignals { course.stop() }
+    defer { signals.cancel() }
     let log = logLevel.logger()
-    let peerLog = logLevel.logger(of: "Peers")
     let display = try await NodeDisplay.open(metricsListen, portFile: metricsPortFile, log)
     defer { display?.close() }
+    let configuration = try configuration(metrics: display?.factory, log)
+    let grid: Microgrid?
+    let server: ServerConfiguration
+    do {
+      server = try serverConfiguration(log)
+      log.notice("opening the chain", metadata: ["chain": "\(configuration.genesis.chainID)"])
+      grid = try await course.opening { try await Microgrid.open(configuration) }
+    } catch let failure as NodeFailure {
+      throw CommandFailure("the node cannot start: \(failure)")
+    }
+    guard let grid else {
+      log.notice("stopped before the chain was open")
+      return
+    }
+    log.notice("recovered", metadata: ["height": "\(grid.view.tip.height)"])
+    display?.show(grid)
+    try await serve(grid, server, log)
+    log.notice("stopped", metadata: ["height": "\(grid.view.tip.height)"])
+  }
+
+  private func serve(
+    _ grid: Microgrid, _ server: ServerConfiguration, _ log: Logger
+  ) async throws {
+    do {
+      try await NodeServer(grid, server).run { [log, portFile, server] port in
+        log.notice("listening", metadata: ["address": "\(server.host):\(port)"])
+        Self.write(port, to: portFile)
+      }
+    } catch let failure as NodeFailure {
+      switch failure {
+      case .storage, .invariant:
+        log.critical("halted: \(failure)")
+        throw CommandFailure("the node halted: \(failure)")
+      default: throw CommandFailure("the node cannot start: \(failure)")
+      }
+    }
+  }
+
+  private func configuration(
+    metrics: (any MetricsFactory)?, _ log: Logger
+  ) throws -> NodeConfiguration {
+    let peerLog = logLevel.logger(of: "Peers")
     let genesis = try Files.genesis(self.genesis)
     let key = try KeyFile.load(self.key).decrypt(passphrase: try protection.passphrase())
     try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
     var configuration = NodeConfiguration(
       genesis: genesis, directory: data, validatorKey: key,
-      peers: try Self.peerConfiguration(key, listen: peerListen, peers: peers, "peer", peerLog),
+      peers: try Self.peerConfiguration(key, peerListen, peers, "--peer-listen", peerLog),
       keepBlocks: keepBlocks, log: log)
     configuration.backbonePeers = try Self.peerConfiguration(
-      key, listen: backboneListen, peers: backbonePeers, "backbone", peerLog)
+      key, backboneListen, backbonePeers, "--backbone-listen", peerLog)
     guard genesis.backbone != nil || configuration.backbonePeers == nil else {
       throw CommandFailure("\(self.genesis) is of a grid of its own, without a backbone")
     }
-    configuration.metrics = display?.factory
+    configuration.metrics = metrics
     configuration.onBackbonePort = { [log, backbonePortFile, backboneListen] port in
       log.notice(
         "listening for the backbone's nodes",
@@ -99,61 +176,35 @@ struct NodeCommand: AsyncParsableCommand {
         "listening for peers", metadata: ["address": "\(Self.bound(peerListen, port))"])
       Self.write(port, to: peerPortFile)
     }
-    var signals: StopSignals?
-    defer { signals?.cancel() }
-    do {
-      let server = try serverConfiguration(log)
-      log.notice("opening the chain", metadata: ["chain": "\(genesis.chainID)"])
-      let grid = try await Microgrid.open(configuration)
-      log.notice("recovered", metadata: ["height": "\(grid.view.tip.height)"])
-      display?.show(grid)
-      signals = StopSignals { grid.stop() }
-      try await NodeServer(grid, server).run { [log, portFile, server] port in
-        log.notice("listening", metadata: ["address": "\(server.host):\(port)"])
-        Self.write(port, to: portFile)
-      }
-      log.notice("stopped", metadata: ["height": "\(grid.view.tip.height)"])
-    } catch let failure as NodeFailure {
-      switch failure {
-      case .storage, .invariant:
-        log.critical("halted: \(failure)")
-        throw CommandFailure("the node halted: \(failure)")
-      // Asked to stop before it served: that is no failure.
-      case .stopped where signals?.hasCome == true: log.notice("stopped")
-      default: throw CommandFailure("the node cannot run: \(failure)")
-      }
-    }
+    return configuration
   }
 
   private func serverConfiguration(_ log: Logger) throws -> ServerConfiguration {
-    let (host, port) = try Self.listenAddress(listen)
+    let (host, port) = try Self.listenAddress(listen, "--listen")
     let security: ServerConfiguration.Security
     if plaintext {
       security = .plaintext
     } else if let tlsCertificate, let tlsKey {
       security = .certificate(path: tlsCertificate, key: tlsKey)
-    } else if tlsCertificate == nil, tlsKey == nil {
+    } else {
       let files = try DevelopmentCertificate.load(in: data)
       if host != "localhost", host != "::1", !host.hasPrefix("127.") {
         log.warning("the development certificate names only this machine's loopback addresses")
       }
       security = .certificate(path: files.certificatePath, key: files.keyPath)
-    } else {
-      throw ValidationError("--tls-certificate and --tls-key are given together")
     }
     return ServerConfiguration(host: host, port: port, security: security)
   }
 
   private static func peerConfiguration(
-    _ key: SigningKey, listen: String?, peers: String?, _ option: String, _ log: Logger
+    _ key: SigningKey, _ listen: String?, _ peers: String?, _ option: String, _ log: Logger
   ) throws -> PeerConfiguration? {
-    guard listen != nil || peers != nil else { return nil }
-    guard let listen, let peers else {
-      let file = option == "peer" ? "--peers" : "--\(option)-peers"
-      throw ValidationError("\(file) and --\(option)-listen are given together")
-    }
-    let (host, port) = try listenAddress(listen)
-    return PeerConfiguration(key: key, host: host, port: port, peers: peers, log: log)
+    guard let listen, let peers else { return nil }
+    let (host, port) = try listenAddress(listen, option)
+    var configuration = PeerConfiguration(
+      key: key, host: host, port: port, peers: peers, log: log)
+    configuration.option = option
+    return configuration
   }
 
   /// HOST:PORT as the system gave it.
@@ -167,35 +218,13 @@ struct NodeCommand: AsyncParsableCommand {
     try? Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
   }
 
-  static func listenAddress(_ text: String) throws -> (host: String, port: Int) {
-    if text.hasSuffix(":0") {
-      return (text.dropLast(2).trimmingCharacters(in: ["[", "]"]), 0)
+  /// HOST:PORT of an option, port 0 for one that the system chooses.
+  static func listenAddress(_ text: String, _ option: String) throws -> (host: String, port: Int) {
+    let address = text.hasSuffix(":0") ? "\(text.dropLast())1" : text
+    guard let endpoint = try? NodeAddress(node: address, ca: nil).endpoint, !endpoint.host.isEmpty
+    else {
+      throw ValidationError("\(option): '\(text)' is not HOST:PORT")
     }
-    return try NodeAddress(node: text, ca: nil).endpoint
+    return (endpoint.host, address == text ? endpoint.port : 0)
   }
-}
-
-/// Calls `action` on SIGTERM, SIGINT and SIGHUP, instead of ending the process at once.
-final class StopSignals: @unchecked Sendable {
-  // Only touched in init and cancel, both on the command's own task.
-  private var sources: [any DispatchSourceSignal] = []
-  private let came = Atomic(false)
-
-  /// Whether one of them has come.
-  var hasCome: Bool { came.load(ordering: .relaxed) }
-
-  init(_ action: @escaping @Sendable () -> Void) {
-    for number in [SIGTERM, SIGINT, SIGHUP] {
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { [self] in
-        came.store(true, ordering: .relaxed)
-        action()
-      }
-      source.resume()
-      sources.append(source)
-    }
-  }
-
-  func cancel() { for source in sources { source.cancel() } }
 }

@@ -19,14 +19,17 @@ final class NodeDisplay: Sendable {
     -> NodeDisplay?
   {
     guard let address else { return nil }
-    let (host, port) = try NodeCommand.listenAddress(address)
+    let (host, port) = try NodeCommand.listenAddress(address, "--metrics-listen")
     let display = NodeDisplay()
     let pages = Pages(
       metrics: { display.metrics() }, live: { display.live }, ready: { display.ready })
     let server: DashboardServer
     do {
       server = try await DashboardServer.start(host: host, port: port, pages: pages)
-    } catch { throw CommandFailure("cannot serve metrics on \(address): \(error)") }
+    } catch {
+      throw CommandFailure(
+        "the node cannot start: " + cannotListen(host, port, option: "--metrics-listen", error))
+    }
     MetricsSystem.bootstrap(display.registry)
     display.server.withLock { $0 = server }
     log.notice("serving metrics", metadata: ["address": "\(host):\(server.port)"])

@@ -1,4 +1,5 @@
 import Foundation
+import Node
 import Simulation
 
 /// What a soak is asked for.
@@ -65,9 +66,9 @@ struct SoakCommand {
       "\(options.minutes) minutes at \(settings.rate) entries a second, seed \(seed), "
         + (options.hasFaults ? "with faults" : "without faults"))
     say(SoakPeriod.header)
-    let start = OwnProcess.processorSeconds
+    let start = ProcessFigures().processorSeconds
     let verdict = await soak.start { say($0.row) }
-    report(soak, seconds: OwnProcess.processorSeconds - start)
+    report(soak, seconds: ProcessFigures().processorSeconds - start)
     if soak.fault != nil { say(soak.lastEvents) }
     say(verdict.text)
     exit(verdict.isHeld ? 0 : 1)

@@ -146,7 +146,7 @@ import Testing
   }
 
   @Test func bucketsGiveNearestRanks() {
-    var buckets = LatencyBuckets()
+    var buckets = Latencies()
     #expect(buckets.percentile(99) == 0)
     for value in 1...1000 { buckets.add(Int64(value) * 1000) }
     #expect(buckets.count == 1000 && buckets.maximum == 1_000_000)
@@ -155,11 +155,16 @@ import Testing
       let found = buckets.percentile(percent)
       #expect(found >= exact && found <= exact + exact / 64, "p\(percent) is \(found)")
     }
-    var small = LatencyBuckets()
+    var small = Latencies()
     for value in 0..<64 { small.add(Int64(value)) }
     #expect(small.percentile(50) == 31 && small.percentile(100) == 63)
     small.add(.max)
-    #expect(small.maximum == .max)
+    #expect(small.maximum == Latencies.longest)
+    small.add(-5)
+    #expect(small.percentile(1) == 0)
+    var sum = buckets
+    sum.add(small)
+    #expect(sum.count == 1066 && sum.maximum == Latencies.longest)
   }
 
   /// Tables at any depth are seen, and what a table's elements hold.

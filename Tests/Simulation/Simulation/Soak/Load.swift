@@ -25,7 +25,7 @@ struct Load {
   /// Since the beginning.
   private(set) var sums = LoadSums()
   /// Since they were taken last.
-  var latency = LatencyBuckets()
+  var latency = Latencies()
   private(set) var fault: String?
 
   // Clients.

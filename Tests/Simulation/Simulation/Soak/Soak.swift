@@ -67,7 +67,7 @@ package final class Soak {
   package let settings: SoakSettings
   package private(set) var periods: [SoakPeriod] = []
   private let run: Simulation
-  private var processor = OwnProcess.processorSeconds
+  private var processor = ProcessFigures().processorSeconds
   private var counts = RunCounts()
   private var sums = LoadSums()
 
@@ -125,7 +125,7 @@ package final class Soak {
     samples = 0
     tables = [:]
     run.pace.reset()
-    run.load?.latency = LatencyBuckets()
+    run.load?.latency = Latencies()
     for _ in 0..<Self.samplesPerPeriod where run.violation == nil {
       await run.advance(through: run.time + step)
       sample()
@@ -169,7 +169,7 @@ package final class Soak {
     period.workingBytes /= count
     period.final = load.final - sums.final
     period.refused = load.refused - sums.refused
-    period.latency = run.load?.latency ?? LatencyBuckets()
+    period.latency = run.load?.latency ?? Latencies()
     period.blocks = run.pace.blocks
     period.closes = run.pace.closes
     (period.closeLag, period.gap) = (run.pace.closeLag, run.pace.gap)
@@ -179,10 +179,10 @@ package final class Soak {
     period.crashes = run.counts.crashes - counts.crashes
     period.partitions =
       run.counts.partitions + run.counts.clogs - counts.partitions - counts.clogs
-    period.residentBytes = OwnProcess.residentBytes
-    let processor = OwnProcess.processorSeconds
-    period.processorSeconds = processor - self.processor
-    (self.processor, counts, sums) = (processor, run.counts, load)
+    let process = ProcessFigures()
+    period.residentBytes = Int(process.residentBytes ?? 0)
+    period.processorSeconds = process.processorSeconds - processor
+    (processor, counts, sums) = (process.processorSeconds, run.counts, load)
     periods.append(period)
   }
 }

@@ -1,11 +1,3 @@
-import Domain
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// What one period of a soak, usually a simulated minute, came to.
 package struct SoakPeriod: Sendable {
   /// From 1.
@@ -14,7 +6,7 @@ package struct SoakPeriod: Sendable {
   package var final = 0
   package var blocks = 0
   /// Of entries, from when the client wanted to send to the answer, µs of simulated time.
-  package var latency = LatencyBuckets()
+  package var latency = Latencies()
   /// Entries whose clients wait: mean of the samples.
   package var waiting = 0.0
   package var refused = 0
@@ -87,27 +79,5 @@ package struct TableLevel: Hashable, Sendable {
     let sorted = (found + missing).sorted()
     median = sorted.isEmpty ? 0 : sorted[sorted.count / 2]
     largest = sorted.last ?? 0
-  }
-}
-
-/// What this process takes of its machine.
-package enum OwnProcess {
-  /// Resident memory, bytes; 0 where the system does not tell as Linux does (proc(5), statm).
-  package static var residentBytes: Int {
-    let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return 0 }
-    defer { close(file) }
-    var buffer = [UInt8](repeating: 0, count: 128)
-    let count = read(file, &buffer, buffer.count)
-    let text = String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self)
-    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) }
-    return (pages ?? 0) * Int(getpagesize())
-  }
-
-  /// On processors, user and system, seconds.
-  package static var processorSeconds: Double {
-    var time = timespec()
-    guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return 0 }
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
   }
 }

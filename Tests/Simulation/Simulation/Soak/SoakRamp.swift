@@ -64,7 +64,7 @@ package struct SoakRamp: Sendable {
     settings.periodSeconds = Self.secondsCounted
     let counted = await Soak(settings).probe().suffix(2)
     let seconds = Int(Self.secondsCounted) * counted.count
-    var latency = LatencyBuckets()
+    var latency = Latencies()
     for period in counted { latency.add(period.latency) }
     return Trial(
       rate: rate, final: counted.reduce(0) { $0 + $1.final } / max(seconds, 1),

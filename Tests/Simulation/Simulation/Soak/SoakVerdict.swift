@@ -132,8 +132,8 @@ package struct SoakVerdict: Sendable {
   private mutating func judgeLatency(
     _ second: [SoakPeriod], _ last: [SoakPeriod], _ all: [SoakPeriod]
   ) {
-    func merged(_ periods: [SoakPeriod]) -> LatencyBuckets {
-      periods.reduce(into: LatencyBuckets()) { $0.add($1.latency) }
+    func merged(_ periods: [SoakPeriod]) -> Latencies {
+      periods.reduce(into: Latencies()) { $0.add($1.latency) }
     }
     let (before, after) = (merged(second), merged(last))
     for (percent, growth, tick) in [

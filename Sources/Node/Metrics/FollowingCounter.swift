@@ -2,7 +2,7 @@ import CoreMetrics
 import Synchronization
 
 /// Lets a counter follow a figure that is kept elsewhere and only grows.
-final class Tally: Sendable {
+final class FollowingCounter: Sendable {
   private let counter: Counter
   private let seen = Atomic<UInt64>(0)
 
