@@ -52,11 +52,11 @@ package struct CommandBook: Sendable {
   /// All members of the grid, whom money is sent to.
   private let everybody: [PublicKey]
   private let abroad: [Abroad]
-  private let mix: LoadMix
   private let expires: Timestamp
   private var members: [Member]
   private var draws: LoadDraws
-  /// The kind that was drawn and that no member had room for.
+  private var turns: KindTurns
+  /// The kind whose turn it was and that no member had room for.
   private var wanted: ItemKind?
 
   /// `sequence` is one that none of the members has used, nor any above it.
@@ -69,9 +69,9 @@ package struct CommandBook: Sendable {
     self.keys = keys
     self.everybody = everybody
     self.abroad = abroad
-    self.mix = mix
     self.expires = expires
     self.draws = draws
+    turns = KindTurns(mix, from: self.draws.fraction())
     members = Array(repeating: Member(sequence: sequence), count: numbers.count)
   }
 
@@ -84,7 +84,7 @@ package struct CommandBook: Sendable {
   /// The next command; nil while as many are under way as sequences may overtake each other.
   /// `travellers` of the connection's members, 1 or more, send abroad.
   package mutating func next(travellers: Int) -> PreparedCommand? {
-    let kind = wanted ?? mix.command(for: draws.fraction())
+    let kind = wanted ?? turns.next()
     guard let index = pick(kind == .cross ? travellers : members.count) else {
       wanted = kind
       return nil

@@ -30,7 +30,11 @@ package actor CommandLane {
     self.chime = chime
   }
 
-  package var unsent: Int { pacer.unsent }
+  /// What was due, and what of it was sent.
+  package var pace: Pacer { pacer }
+
+  /// The load ends at that time, sooner than planned.
+  package func cut(at time: Int64) { pacer.cut(at: time) }
 
   /// Commands that are due at that time and were not sent.
   package func late(at time: Int64) -> Int {
@@ -67,7 +71,8 @@ package actor CommandLane {
       } else if pacer.isOpen && pacer.unsent == 0 {
         return nil
       } else if pacer.isOpen || now < pacer.start {
-        await Monotonic.sleep(until: min(max(pacer.next, pacer.start), pacer.end))
+        await Monotonic.sleep(
+          until: min(max(pacer.next, pacer.start), pacer.end, now + LoadLimits.look))
       } else {
         await chime.wait()
       }
@@ -92,12 +97,13 @@ package actor CommandLane {
     guard let last = call.due.last else { return nil }
     underWay += 1
     context.gate?.issue(commands: call.commands.count)
+    context.figures.noteIssued(call.commands.count, at: now)
     if pacer.isOpen {
       await Monotonic.sleep(until: last)
     } else {
       call.due = call.due.map { _ in Monotonic.now }
     }
-    for command in call.commands { context.tally.change(command.kind) { $0.sent += 1 } }
+    for command in call.commands { context.figures.change(command.kind) { $0.sent += 1 } }
     return call
   }
 
@@ -125,7 +131,7 @@ package actor CommandLane {
       let pause = RetryPause.milliseconds(after: failure, attempt: attempt)
       await Monotonic.sleep(until: Monotonic.now + pause * 1000)
       guard !Task.isCancelled else { break }
-      for command in call.commands { context.tally.change(command.kind) { $0.retried += 1 } }
+      for command in call.commands { context.figures.change(command.kind) { $0.retried += 1 } }
     }
     giveUp(call)
   }
@@ -155,9 +161,9 @@ package actor CommandLane {
     let now = Monotonic.now
     for command in call.commands {
       if failure?.isBusy == true {
-        context.tally.noteBusy(command.kind, 1, at: now)
+        context.figures.noteBusy(command.kind, 1, at: now)
       } else {
-        context.tally.change(command.kind) { $0.broken += 1 }
+        context.figures.noteBroken(command.kind, 1, at: now)
       }
     }
   }
@@ -183,14 +189,14 @@ package actor CommandLane {
       let receipt = result.receipt
       book.finish(command, receipt)
       switch (command.grid, receipt.rejection) {
-      case (let grid?, nil): context.tally.noteDeparture(to: grid, isSure: true)
+      case (let grid?, nil): context.figures.noteDeparture(to: grid, isSure: true)
       // Executed when it came the first time, with an outcome that was not heard.
-      case (let grid?, .replayed): context.tally.noteDeparture(to: grid, isSure: false)
+      case (let grid?, .replayed): context.figures.noteDeparture(to: grid, isSure: false)
       default: break
       }
       let answer = ItemAnswer(
         latency: time - call.due[index], height: result.height, rejection: receipt.rejection)
-      context.tally.note(command.kind, [answer], at: time)
+      context.figures.note(command.kind, [answer], at: time)
     }
     underWay -= 1
     chime.ring()
@@ -201,9 +207,9 @@ package actor CommandLane {
     for command in call.commands {
       book.finish(command, nil)
       if let grid = command.grid, call.isDoubtful {
-        context.tally.noteDeparture(to: grid, isSure: false)
+        context.figures.noteDeparture(to: grid, isSure: false)
       }
-      context.tally.change(command.kind) { tally in
+      context.figures.change(command.kind) { tally in
         if call.isDoubtful { tally.lost += 1 } else { tally.dropped += 1 }
       }
     }

@@ -4,6 +4,21 @@ import Wire
 
 /// What the check at the end of a run found.
 package struct CheckFindings: Hashable, Sendable, Codable {
+  /// What could not be looked at.
+  package struct Unchecked: Hashable, Sendable, Codable {
+    /// A grid's name, or what is between grids.
+    package var subject: String
+    /// Items of it that were acknowledged in a block.
+    package var acknowledged: Int
+    package var reason: String
+
+    package init(subject: String, acknowledged: Int, reason: String) {
+      self.subject = subject
+      self.acknowledged = acknowledged
+      self.reason = reason
+    }
+  }
+
   /// Blocks that were read, and entries of simulated meters and members in them.
   package var blocks = 0
   package var entries = 0
@@ -23,10 +38,22 @@ package struct CheckFindings: Hashable, Sendable, Codable {
   /// What is wrong: how many things, the first few in words.
   package var faults = 0
   package var texts: [String] = []
+  /// What nothing can be said about, since no node told what the chain has.
+  package var unchecked: [Unchecked] = []
 
   package init() {}
 
-  package var isClean: Bool { faults == 0 }
+  package enum Verdict: String, Hashable, Sendable {
+    case passed
+    case failed = "FAILED"
+    case notChecked = "NOT CHECKED"
+  }
+
+  package var verdict: Verdict {
+    faults > 0 ? .failed : unchecked.isEmpty ? .passed : .notChecked
+  }
+
+  package var isClean: Bool { verdict == .passed }
 
   package mutating func fault(_ text: String) {
     faults += 1
@@ -45,6 +72,7 @@ package struct CheckFindings: Hashable, Sendable, Codable {
     arrived += other.arrived
     refunded += other.refunded
     faults += other.faults
+    unchecked += other.unchecked
     texts += other.texts.prefix(max(0, LoadLimits.faults - texts.count))
   }
 }
@@ -62,7 +90,26 @@ package struct EndCheck: Sendable {
     self.items = items
   }
 
+  /// As far as is known without the chain: what was acknowledged, and answers that cannot be right.
+  package func withoutChain(_ reason: String) -> CheckFindings {
+    var findings = CheckFindings()
+    findings.acknowledged = items.acknowledged
+    findings.doubtful = items.doubts.count
+    findings.faults = items.faults.count
+    findings.texts = items.faults.texts.map { "\(grid.name): \($0)" }
+    findings.unchecked.append(
+      .init(subject: grid.name, acknowledged: items.acknowledged, reason: reason))
+    return findings
+  }
+
+  /// Asks the grid's first node. Throws `LoadFailure` with why it cannot tell.
   package func run() async throws -> CheckFindings {
+    do { return try await compared() } catch let error as RPCError {
+      throw LoadFailure(NodeTrouble.text(error, at: grid.node.address.description))
+    }
+  }
+
+  private func compared() async throws -> CheckFindings {
     var scan = try await scan()
     let copies = scan.finish()
     var findings = CheckFindings()
@@ -125,7 +172,7 @@ package struct EndCheck: Sendable {
         }
         return result
       }
-    } catch let error as RPCError {
+    } catch let error as RPCError where error.code != .unavailable {
       throw LoadFailure(
         "the chain of \(grid.name) cannot be read (\(error.code): \(error.message)); the check "
           + "needs a node that keeps its blocks")

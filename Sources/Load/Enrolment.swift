@@ -29,9 +29,11 @@ package struct Enrolment: Sendable {
   package var credentials: LoadCredentials
   package var say: @Sendable (String) -> Void
 
-  package func run() async throws {
+  /// How many commands the grid's chain has of it.
+  package func run() async throws -> Int {
     let count = grid.count
     let known = try await self.known()
+    var commands = 0
     if known < count {
       guard let key = credentials.operator(of: grid.number) else {
         throw LoadFailure(
@@ -40,11 +42,13 @@ package struct Enrolment: Sendable {
             + "--seed")
       }
       say("\(grid.name): registering \(count - known) meters and their members …")
-      try await register(known..<count, by: key)
+      commands += try await register(known..<count, by: key)
     }
     // Members that only read meters need none: what they cannot pay is owed.
-    guard plan.mix.commands > 0 || credentials.gateway != nil else { return }
-    try await fund(newFrom: known)
+    guard plan.mix.commands > 0 || credentials.gateway != nil else {
+      return commands
+    }
+    return commands + (try await fund(newFrom: known))
   }
 
   /// How many of the meters are registered; the others come after them.
@@ -61,7 +65,7 @@ package struct Enrolment: Sendable {
     return low
   }
 
-  private func register(_ numbers: Range<Int>, by key: SigningKey) async throws {
+  private func register(_ numbers: Range<Int>, by key: SigningKey) async throws -> Int {
     let power = min(
       LoadLimits.meterPower,
       min(
@@ -75,7 +79,7 @@ package struct Enrolment: Sendable {
           grid.keys.meters[number].publicKey, account: member, maximumPower: Power(power),
           isClean: number.isMultiple(of: 2)))
     }
-    try await submit(bodies, by: key, accepting: [.duplicate])
+    return try await submit(bodies, by: key, accepting: [.duplicate])
   }
 
   /// A unit that all members' energy fits into.
@@ -90,14 +94,14 @@ package struct Enrolment: Sendable {
   // MARK: Money
 
   /// Pays whoever has no money: the new ones, or all if the last one known has none.
-  private func fund(newFrom known: Int) async throws {
+  private func fund(newFrom known: Int) async throws -> Int {
     let members = grid.keys.members.map(\.publicKey)
     let last = known > 0 ? try await money(of: members[known - 1]) : 0
     let numbers = (last > 0 ? known : 0)..<members.count
-    guard !numbers.isEmpty else { return }
+    guard !numbers.isEmpty else { return 0 }
     if let backbone = grid.backbone {
       try await fund(Array(members[numbers]), over: backbone)
-      return
+      return 0
     }
     guard let key = credentials.gateway ?? credentials.operator(of: grid.number) else {
       throw LoadFailure(
@@ -106,7 +110,7 @@ package struct Enrolment: Sendable {
     }
     say("\(grid.name): money for \(numbers.count) members …")
     let amount = Money(plan.funds)
-    try await submit(members[numbers].map { .issue(to: $0, amount: amount) }, by: key)
+    return try await submit(members[numbers].map { .issue(to: $0, amount: amount) }, by: key)
   }
 
   private func money(of member: PublicKey) async throws -> Int64 {
@@ -145,10 +149,10 @@ package struct Enrolment: Sendable {
 
   private func submit(
     _ bodies: [CommandBody], by key: SigningKey, accepting: Set<Rejection> = []
-  ) async throws {
+  ) async throws -> Int {
     let sequence = try await grid.node.account(key.publicKey)?.nextSequence ?? 1
     let node = grid.node
-    try await submit(bodies, on: grid.chain, by: key, from: sequence, accepting: accepting) {
+    return try await submit(bodies, on: grid.chain, by: key, from: sequence, accepting: accepting) {
       try await node.ledger.submit($0, options: LoadConnection.options).results
     }
   }
@@ -161,18 +165,19 @@ package struct Enrolment: Sendable {
       try await node.backbone.account(
         .with { $0.account = key.publicKey.data }, options: LoadConnection.options)
     }
-    try await submit(
+    _ = try await submit(
       bodies.map { .backbone($0) }, on: chain, by: key, from: account.nextSequence, accepting: []
     ) { try await node.backbone.submit($0, options: LoadConnection.options).results }
   }
 
-  /// One submission after the other, each again while the node is busy.
+  /// One submission after the other, each again while the node is busy; how many reached a block.
   private func submit(
     _ bodies: [CommandBody], on chain: ChainID, by key: SigningKey, from first: UInt64,
     accepting: Set<Rejection>,
     _ call: (Intertie_V1_SubmitRequest) async throws -> [Intertie_V1_SubmitResult]
-  ) async throws {
+  ) async throws -> Int {
     var sequence = first
+    var placed = 0
     for start in stride(from: 0, to: bodies.count, by: LoadLimits.enrolledTogether) {
       let piece = bodies[start..<min(start + LoadLimits.enrolledTogether, bodies.count)]
       var request = Intertie_V1_SubmitRequest()
@@ -185,10 +190,12 @@ package struct Enrolment: Sendable {
         sequence += 1
       }
       for (body, result) in zip(piece, try await patiently(request, call)) {
+        if result.height > 0 { placed += 1 }
         guard let reason = result.receipt.rejection, !accepting.contains(reason) else { continue }
         throw LoadFailure("\(grid.name) refused to enrol a member: \(reason) (\(body.name))")
       }
     }
+    return placed
   }
 
   private func patiently(
@@ -200,7 +207,7 @@ package struct Enrolment: Sendable {
       do { return try await call(request) } catch let error as RPCError {
         attempt += 1
         guard error.isBusy, attempt <= 50 else {
-          throw LoadFailure("\(grid.name) says \(error.code): \(error.message)")
+          throw LoadFailure(NodeTrouble.text(error, at: grid.node.address.description))
         }
         let pause = RetryPause.milliseconds(after: error, attempt: attempt)
         await Monotonic.sleep(until: Monotonic.now + pause * 1000)

@@ -6,10 +6,21 @@ import Synchronization
 package struct LaneContext: Sendable {
   package var connection: LoadConnection
   package var plan: LoadPlan
-  package var tally: Tally
+  package var figures: GridFigures
   package var acknowledged: Acknowledged
   /// For a closed loop.
   package var gate: BalanceGate?
+
+  package init(
+    connection: LoadConnection, plan: LoadPlan, figures: GridFigures, acknowledged: Acknowledged,
+    gate: BalanceGate? = nil
+  ) {
+    self.connection = connection
+    self.plan = plan
+    self.figures = figures
+    self.acknowledged = acknowledged
+    self.gate = gate
+  }
 }
 
 /// Keeps the two lanes of a connection in the mix's proportion.
@@ -18,9 +29,11 @@ package final class BalanceGate: Sendable {
   private let readings: Chime
   private let commands: Chime
 
-  /// The chimes wake the lanes when the other one has sent something.
-  package init(_ plan: LoadPlan, readings: Chime, commands: Chime) {
-    balance = Mutex(Balance(mix: plan.mix, batch: plan.batch))
+  /// For a connection with so many meters. The chimes wake the lanes when the other one has sent
+  /// something.
+  package init(_ plan: LoadPlan, meters: Int, readings: Chime, commands: Chime) {
+    balance = Mutex(
+      Balance(mix: plan.mix, batch: ReadingLane.largestBatch(plan, meters: meters)))
     self.readings = readings
     self.commands = commands
   }

@@ -6,7 +6,7 @@ extension LoadGrid {
   /// Returns when there is an interval that the meters can read. A meter takes part from the
   /// interval in which it was registered, so on a young chain it has to end first: waits for that a
   /// little, else throws `LoadFailure` with how long it takes.
-  func becomeReadable(say: (String) -> Void) async throws {
+  mutating func becomeReadable(say: (String) -> Void) async throws {
     guard try await isTooEarly() else { return }
     let now = Monotonic.now
     let next = clock.ended(at: now).next
@@ -27,7 +27,7 @@ extension LoadGrid {
   }
 
   /// Whether the meter that was registered last cannot read the newest interval yet: it tries.
-  private func isTooEarly() async throws -> Bool {
+  private mutating func isTooEarly() async throws -> Bool {
     let now = Monotonic.now
     var book = ReadingBook(
       chain: chain, numbers: [count - 1], keys: [keys.meters[count - 1]], clock: clock,
@@ -36,6 +36,7 @@ extension LoadGrid {
     let batch = Intertie_V1_ReadingBatch.with {
       $0.readings = [Intertie_V1_SignedReading(signed)]
     }
+    let node = self.node
     let results = try await node.asking {
       try await node.meter.stream(options: LoadConnection.options) { writer in
         try await writer.write(batch)
@@ -45,6 +46,7 @@ extension LoadGrid {
         return results
       }
     }
+    readingsBefore += results.count { $0.height > 0 }
     return results.first?.reason == .tooLate
   }
 }

@@ -15,6 +15,11 @@ package struct LoadGrid: Sendable {
   package var keys = LoadKeys(meters: [], members: [])
   /// Height before the load.
   package var height: UInt64 = 0
+  /// Readings and commands of this run that the chain has from before the load, which no figure
+  /// and no check counts: a reading that tries whether there is an interval to read, and what
+  /// enrols members.
+  package var readingsBefore = 0
+  package var commandsBefore = 0
 
   package var node: LoadConnection { nodes[0] }
   package var count: Int { keys.meters.count }

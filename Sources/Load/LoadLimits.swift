@@ -52,12 +52,22 @@ package enum LoadLimits {
   package static let storageUnit: UInt64 = 0x6c6f_6164
   /// Largest power of a simulated meter, mW.
   package static let meterPower: Int64 = 20_000_000
-  /// TSL of each member, millionths.
-  package static let tokens: Int64 = 5_000_000
+  /// TSL of each member, millionths: with the 2 kWh that an account may hold a close costs 0.004,
+  /// so this lasts for 25,000 intervals.
+  package static let tokens: Int64 = 100_000_000
   /// Seconds that money which was sent over the backbone may take to arrive.
   package static let travelSeconds: Int64 = 120
   /// How long after a run's end what was due before it is still sent, microseconds.
   package static let tail: Int64 = 50_000
+  /// How long a lane that waits for an item's time sleeps at most before it looks whether the load
+  /// has ended, and how often its end is looked for, microseconds.
+  package static let look: Int64 = 250_000
+  package static let endLook: Int64 = 50_000
+  /// How long after the load's end a node that answers nothing is asked whether it is at rest,
+  /// microseconds.
+  package static let goneLook: Int64 = 5_000_000
+  /// Seconds without an answer from which on the progress line says so.
+  package static let silence = 2
   /// How late a close may be on a node that is at rest, seconds.
   package static let closeLag = 1.0
   /// Seconds that a run waits for the first interval that its meters can read.

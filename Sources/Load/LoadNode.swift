@@ -46,6 +46,7 @@ package final class LoadConnection: Sendable {
     return options
   }()
 
+  /// Throws `LoadFailure` for a file without certificates.
   package init(_ address: LoadAddress) throws {
     self.address = address
     let (host, port) = (address.host, address.port)
@@ -61,15 +62,20 @@ package final class LoadConnection: Sendable {
       case .file(let path):
         .tls { $0.trustRoots = .certificates([.file(path: path, format: .pem)]) }
       }
-    client = GRPCClient(
-      transport: try LoadTransport(
-        target: target, transportSecurity: security,
-        config: .defaults { config in
-          config.http2.targetWindowSize = 4 << 20
-          // A node that starts again is found again within a second or so.
-          config.backoff = .init(
-            initial: .milliseconds(100), max: .seconds(2), multiplier: 1.6, jitter: 0.2)
-        }))
+    do {
+      client = GRPCClient(
+        transport: try LoadTransport(
+          target: target, transportSecurity: security,
+          config: .defaults { config in
+            config.http2.targetWindowSize = 4 << 20
+            // A node that starts again is found again within a second or so.
+            config.backoff = .init(
+              initial: .milliseconds(100), max: .seconds(2), multiplier: 1.6, jitter: 0.2)
+          }))
+    } catch {
+      guard case .file(let path) = address.security else { throw error }
+      throw LoadFailure(NodeTrouble.certificate(path))
+    }
     meter = .init(wrapping: client)
     market = .init(wrapping: client)
     ledger = .init(wrapping: client)
@@ -102,31 +108,36 @@ package final class LoadConnection: Sendable {
 
   /// Nil for a key that has no account.
   package func account(_ key: PublicKey) async throws -> Intertie_V1_AccountResponse? {
-    do {
-      return try await ledger.account(.with { $0.account = key.data }, options: Self.options)
-    } catch let error as RPCError where error.code == .notFound { return nil }
+    try await asking {
+      do {
+        return try await ledger.account(.with { $0.account = key.data }, options: Self.options)
+      } catch let error as RPCError where error.code == .notFound { return nil }
+    }
   }
 
   /// Nil for a grid of its own.
   package func overview() async throws -> Intertie_V1_OverviewResponse? {
-    do { return try await backbone.overview(.init(), options: Self.options) } catch let error
-      as RPCError where [.notFound, .unimplemented].contains(error.code)
-    { return nil }
+    try await asking {
+      do { return try await backbone.overview(.init(), options: Self.options) } catch let error
+        as RPCError where [.notFound, .unimplemented].contains(error.code)
+      { return nil }
+    }
   }
 
   package func isRegistered(_ meter: PublicKey) async throws -> Bool {
-    do {
-      let info = try await self.meter.meterInfo(
-        .with { $0.meter = meter.data }, options: Self.options)
-      return info.inService
-    } catch let error as RPCError where error.code == .notFound { return false }
+    try await asking {
+      do {
+        let info = try await self.meter.meterInfo(
+          .with { $0.meter = meter.data }, options: Self.options)
+        return info.inService
+      } catch let error as RPCError where error.code == .notFound { return false }
+    }
   }
 
   /// A status of the node, in words.
   func asking<T: Sendable>(_ body: () async throws -> T) async throws -> T {
     do { return try await body() } catch let error as RPCError {
-      throw LoadFailure(
-        "the node at \(address.description) says \(error.code): \(error.message)")
+      throw LoadFailure(NodeTrouble.text(error, at: address.description))
     }
   }
 }

@@ -12,6 +12,12 @@ package struct LoadProgress: Hashable, Sendable {
   package var behind: Int
   /// The newest whole second.
   package var last: SecondFigures?
+  /// Items that were sent and are not answered.
+  package var waiting = 0
+  /// Seconds since a node was heard last.
+  package var silent = 0
+  /// Whether the load has ended and answers are waited for.
+  package var isOver = false
 
   package init(
     passed: Int64, seconds: Int, applied: Int, rejected: Int, busy: Int, behind: Int,
@@ -37,11 +43,14 @@ extension LoadProgress {
     let filled = Int(20 * part)
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
     var text = "\(bar) \(min(Int(passed / 1_000_000), seconds))/\(seconds) s"
-    if passed > Int64(seconds) * 1_000_000 { text += ", waiting for answers" }
-    if let last {
-      text +=
-        " · \(LoadReport.number(last.applied))/s · p50 \(LoadReport.time(last.p50)) · "
-        + "p99 \(LoadReport.time(last.p99))"
+    if isOver { text += ", waiting for answers" }
+    if waiting > 0, silent >= LoadLimits.silence {
+      text += " · no answer for \(silent) s, \(LoadReport.number(waiting)) wait"
+    } else if let last {
+      text += " · \(LoadReport.number(last.applied))/s"
+      if let latency = last.latencyMicroseconds {
+        text += " · p50 \(LoadReport.time(latency.p50)) · p99 \(LoadReport.time(latency.p99))"
+      }
     }
     if rejected > 0 { text += " · \(LoadReport.number(rejected)) refused" }
     if busy > 0 { text += " · \(LoadReport.number(busy)) busy" }

@@ -10,12 +10,12 @@ extension LoadReport {
       ]))
     for kind in kinds {
       lines.append(
-        Self.row([
-          kind.name, Self.number(kind.sent), Self.number(kind.applied),
-          Self.number(kind.appliedPerSecond), Self.time(kind.latency.p50),
-          Self.time(kind.latency.p90), Self.time(kind.latency.p99), Self.time(kind.latency.p999),
-          Self.time(kind.latency.max), Self.number(kind.rejected.values.reduce(0, +)),
-        ]))
+        Self.row(
+          [
+            kind.name, Self.number(kind.sent), Self.number(kind.applied),
+            Self.number(kind.appliedPerSecond),
+          ] + kind.percentiles.map { $0.map(Self.time) ?? "–" }
+            + [Self.number(kind.rejected.values.reduce(0, +))]))
     }
     lines.append("")
     lines += remarks
@@ -28,8 +28,13 @@ extension LoadReport {
       settings.offeredPerSecond.map {
         "\(Self.number($0)) items a second offered (latency from the intended send time)"
       } ?? "as many as are answered (closed loop)"
-    return "\(Self.number(settings.meters)) meters on \(settings.connections) connections, "
-      + "\(settings.seconds) s, \(pace), seed \(settings.seed)"
+    let length =
+      isStopped
+      ? String(format: "STOPPED after %.1f s of \(settings.seconds) s", loadSeconds)
+      : "\(settings.seconds) s"
+    return Self.count(settings.meters, "meter") + " on "
+      + Self.count(settings.connections, "connection") + ", \(length), \(pace), seed "
+      + "\(settings.seed)"
   }
 
   private var remarks: [String] {
@@ -47,20 +52,30 @@ extension LoadReport {
       }
     }
     if unsent > 0 {
-      lines.append("behind          \(Self.number(unsent)) items were due and never sent")
+      lines.append("behind          \(Self.count(unsent, "item")) due and never sent")
     }
     if let readings = kinds.first(where: { $0.name == ItemKind.reading.name }) {
       lines.append(
-        "readings        \(Self.number(readings.sent - corrections)) first readings of an "
-          + "interval, \(Self.number(corrections)) corrections; an interval lasts "
+        "readings        \(Self.count(readings.sent - corrections, "first reading")) of an "
+          + "interval, \(Self.count(corrections, "correction")); an interval lasts "
           + "\(grids.map { Self.seconds($0.intervalSeconds) }.max() ?? "")")
     }
     if skipped > 0 {
-      lines.append("skipped         \(Self.number(skipped)) turns: no version left")
+      lines.append("skipped         \(Self.count(skipped, "turn")): no version left")
+    }
+    if readingsBeforeLoad > 0 {
+      lines.append(
+        "before          \(Self.count(readingsBeforeLoad, "reading")) to try whether there is an "
+          + "interval to read: on the chain, too, and not in these figures")
+    }
+    if commandsBeforeLoad > 0 {
+      lines.append(
+        "before          \(Self.count(commandsBeforeLoad, "command")) to enrol members: on the "
+          + "chain, too, and not in these figures")
     }
     for grid in grids {
       lines.append(
-        "grid            \(grid.name): \(Self.number(grid.meters)) meters, "
+        "grid            \(grid.name): \(Self.count(grid.meters, "meter")), "
           + "\(Self.number(grid.appliedPerSecond)) applied a second; \(Self.text(grid.health))")
     }
     lines.append(
@@ -69,24 +84,28 @@ extension LoadReport {
     return lines
   }
 
-  private static func text(_ health: NodeHealth) -> String {
+  private static func text(_ health: GridHealth) -> String {
     let recovery =
-      health.recovery.map { String(format: "at rest %.1f s after the end", $0) }
+      health.atRestAfterSeconds.map { String(format: "at rest %.1f s after the end", $0) }
       ?? "not at rest while answers were waited for"
-    let silence = health.silent > 0 ? ", \(number(health.silent)) questions without an answer" : ""
-    return "at most \(number(health.deepestQueue)) entries waited, closes at most "
-      + String(format: "%.2f s late", health.latestClose) + silence + ", " + recovery
+    let silence = health.silent > 0 ? ", \(count(health.silent, "question")) without an answer" : ""
+    return "at most \(number(health.deepestQueueEntries)) entries waited, closes at most "
+      + String(format: "%.2f s late", health.latestCloseSeconds) + silence + ", " + recovery
   }
 
   private var checkLines: [String] {
     var text =
-      "check           \(check.isClean ? "passed" : "FAILED"): \(Self.number(check.acknowledged)) "
-      + "acknowledged, held against \(Self.number(check.entries)) entries in "
-      + "\(Self.number(check.blocks)) blocks and \(Self.number(check.receipts)) receipts"
-    if check.doubtful > 0 {
+      "check           \(check.verdict.rawValue): \(Self.number(check.acknowledged)) acknowledged"
+    if check.blocks > 0 || check.unchecked.isEmpty {
       text +=
-        "; \(Self.number(check.doubtful)) were in doubt, \(Self.number(check.doubtfulFound)) "
-        + "of them are there"
+        ", held against \(Self.number(check.entries)) entries in "
+        + "\(Self.count(check.blocks, "block")) and \(Self.count(check.receipts, "receipt"))"
+    }
+    if check.doubtful > 0 {
+      text += "; \(Self.number(check.doubtful)) were in doubt"
+      if check.unchecked.isEmpty {
+        text += ", \(Self.number(check.doubtfulFound)) of them are there"
+      }
     }
     if check.copies > 0 {
       text +=
@@ -98,6 +117,11 @@ extension LoadReport {
         + "\(Self.number(check.arrived)) arrived, \(Self.number(check.refunded)) came back"
     }
     var lines = [text] + check.texts.map { "                " + $0 }
+    for part in check.unchecked {
+      lines.append(
+        "                \(part.subject): \(Self.number(part.acknowledged)) acknowledged and not "
+          + "checked; \(part.reason)")
+    }
     if check.faults > check.texts.count {
       lines.append("                and \(check.faults - check.texts.count) more")
     }
@@ -105,24 +129,25 @@ extension LoadReport {
     return lines
   }
 
-  /// A line for each kind, a header above them; latencies in microseconds. Reasons stand in one
-  /// column, separated by spaces.
+  /// A line for each kind, a header above them; latencies in microseconds, empty where nothing was
+  /// answered. Reasons stand in one column, separated by spaces.
   package var csv: String {
     var lines = [
-      "kind,sent,applied,applied_per_second,refused,busy,broken,retried,dropped,lost,p50_us,p90_us,"
-        + "p99_us,p999_us,max_us,reasons"
+      "kind,sent,applied,applied_per_second,refused,busy,broken,retried,dropped,lost,unsent,p50_us,"
+        + "p90_us,p99_us,p999_us,max_us,reasons"
     ]
     for kind in kinds {
       let reasons = kind.rejected.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-      let latency = kind.latency
       let columns: [String] = [
         kind.name, "\(kind.sent)", "\(kind.applied)",
         String(format: "%.3f", kind.appliedPerSecond), "\(kind.rejected.values.reduce(0, +))",
         "\(kind.busy)", "\(kind.broken)", "\(kind.retried)", "\(kind.dropped)", "\(kind.lost)",
-        "\(latency.p50)", "\(latency.p90)", "\(latency.p99)", "\(latency.p999)",
-        "\(latency.max)", reasons.joined(separator: " "),
+        "\(kind.unsent)",
       ]
-      lines.append(columns.joined(separator: ","))
+      let latencies = kind.percentiles.map { $0.map { "\($0)" } ?? "" }
+      lines.append(
+        (columns + latencies + [reasons.joined(separator: " ")])
+          .joined(separator: ","))
     }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -148,10 +173,15 @@ extension LoadReport {
     }
   }
 
-  private static func seconds(_ value: Double) -> String { String(format: "%g s", value) }
+  package static func seconds(_ value: Double) -> String { String(format: "%g s", value) }
 
   package static func number(_ value: Double) -> String {
     value < 100 ? String(format: "%.1f", value) : number(Int(value.rounded()))
+  }
+
+  /// A number of things whose plural has an s.
+  package static func count(_ value: Int, _ thing: String) -> String {
+    "\(number(value)) \(thing)\(value == 1 ? "" : "s")"
   }
 
   /// With commas between thousands.
@@ -163,5 +193,13 @@ extension LoadReport {
       text.append(digit)
     }
     return value < 0 ? "-" + text : text
+  }
+}
+
+extension LoadReport.Kind {
+  /// p50, p90, p99, p99.9 and the largest, microseconds; none without an answer.
+  fileprivate var percentiles: [UInt64?] {
+    let latency = latencyMicroseconds
+    return [latency?.p50, latency?.p90, latency?.p99, latency?.p999, latency?.max]
   }
 }

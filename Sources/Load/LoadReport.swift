@@ -1,7 +1,8 @@
 import Domain
 import Foundation
 
-/// What a run came to.
+/// What a run came to. As JSON each figure has its unit in its name; what is called neither by a
+/// unit nor by a share is a number of items, or of what it is named after.
 package struct LoadReport: Hashable, Sendable, Codable {
   /// What was asked for.
   package struct Settings: Hashable, Sendable, Codable {
@@ -10,18 +11,18 @@ package struct LoadReport: Hashable, Sendable, Codable {
     package var seconds: Int
     package var seed: UInt64
     /// Items a second that were asked for; none: as many as are answered.
-    package var offeredPerSecond: Double?
-    /// Shares of the kinds, in parts of 1.
-    package var mix: [String: Double]
-    package var batch: Int
+    @OrNull package var offeredPerSecond: Double?
+    /// Of the kinds, in parts of 1.
+    package var mixShares: [String: Double]
+    package var readingsPerBatch: Int
     package var commandsPerCall: Int
     package var gatherMilliseconds: Double
+    package var graceSeconds: Int
     package var retries: Int
   }
 
   /// Microseconds, to three digits.
   package struct Latency: Hashable, Sendable, Codable {
-    package var count: UInt64
     package var p50: UInt64
     package var p90: UInt64
     package var p99: UInt64
@@ -40,7 +41,11 @@ package struct LoadReport: Hashable, Sendable, Codable {
     package var retried: Int
     package var dropped: Int
     package var lost: Int
-    package var latency: Latency
+    package var unsent: Int
+    /// Answers of which the latencies are: of items that a block has.
+    package var latencySamples: UInt64
+    /// None: there are no such answers.
+    @OrNull package var latencyMicroseconds: Latency?
   }
 
   package struct Grid: Hashable, Sendable, Codable {
@@ -53,7 +58,7 @@ package struct LoadReport: Hashable, Sendable, Codable {
     package var appliedPerSecond: Double
     /// Length of an interval on the clock of this machine.
     package var intervalSeconds: Double
-    package var health: NodeHealth
+    package var health: GridHealth
   }
 
   package struct Generator: Hashable, Sendable, Codable {
@@ -64,6 +69,14 @@ package struct LoadReport: Hashable, Sendable, Codable {
     package var peakBytes: Int64
   }
 
+  /// Of the program that wrote this.
+  package var version: String
+  /// When the load began: date and time as RFC 3339 has them, in UTC.
+  package var startTime: String
+  /// Seconds that the load lasted, which all rates are over.
+  package var loadSeconds: Double
+  /// Whether somebody ended it before `settings.seconds` were over.
+  package var isStopped: Bool
   package var settings: Settings
   package var grids: [Grid]
   package var kinds: [Kind]
@@ -72,45 +85,64 @@ package struct LoadReport: Hashable, Sendable, Codable {
   /// Readings that were corrections of an interval, and turns of meters without a version left.
   package var corrections: Int
   package var skipped: Int
+  /// What the chains have of this run from before the load, and no other figure counts: readings
+  /// that tried whether there is an interval to read, and commands that enrolled members.
+  package var readingsBeforeLoad: Int
+  package var commandsBeforeLoad: Int
   package var generator: Generator
   package var check: CheckFindings
   /// By second; counts of all grids, the largest of their latencies.
-  package var seconds: [SecondFigures]
+  package var perSecond: [SecondFigures]
 
   package init(
-    plan: LoadPlan, grids: [LoadGrid], connections: [Int], tallies: [Tally.State],
-    findings: CheckFindings, health: [NodeHealth], usage: ProcessUsage, unsent: Int,
-    corrections: Int, skipped: Int
+    plan: LoadPlan, period: LoadPeriod, grids: [LoadGrid], connections: [Int],
+    figures: [GridFigures.State], findings: CheckFindings, health: [GridHealth],
+    usage: ProcessUsage, sums: LaneSums, version: String
   ) {
+    self.version = version
+    startTime = period.start.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    loadSeconds = period.seconds
+    isStopped = period.isStopped
     settings = Settings(plan, connections: connections.reduce(0, +))
-    self.grids = zip(grids, tallies).map { grid, tally in
+    self.grids = zip(grids, figures).map { grid, figures in
       Grid(
-        grid, tally, health[grid.number], connections: connections[grid.number],
-        seconds: plan.seconds)
+        grid, figures, health[grid.number], connections: connections[grid.number], period)
     }
     kinds = ItemKind.allCases.filter { plan.mix[$0] > 0 }.map { kind in
       var sum = KindTally()
-      for tally in tallies { sum.add(tally[kind]) }
-      return Kind(kind, sum, seconds: plan.seconds)
+      for grid in figures { sum.add(grid[kind]) }
+      return Kind(kind, sum, period)
     }
-    self.unsent = unsent
-    self.corrections = corrections
-    self.skipped = skipped
+    unsent = kinds.reduce(0) { $0 + $1.unsent }
+    corrections = sums.corrections
+    skipped = sums.skipped
+    readingsBeforeLoad = grids.reduce(0) { $0 + $1.readingsBefore }
+    commandsBeforeLoad = grids.reduce(0) { $0 + $1.commandsBefore }
     generator = Generator(
       processorSeconds: usage.processor, cores: usage.processor / max(usage.wall, 0.001),
       coresOfMachine: ProcessInfo.processInfo.activeProcessorCount,
       peakBytes: ProcessUsage.peakBytes)
     check = findings
-    let length = tallies.map(\.seconds.count).max() ?? 0
-    seconds = (0..<length).compactMap { second in
-      SecondFigures.joined(
-        tallies.map { second < $0.seconds.count ? $0.seconds[second] : nil })
+    perSecond = Self.perSecond(figures, due: sums.due, unsent: unsent)
+  }
+
+  /// The seconds of all grids together. `due`: how many items were due by the end of each second of
+  /// the load; `unsent`: how many of them never were.
+  private static func perSecond(_ figures: [GridFigures.State], due: [Int], unsent: Int)
+    -> [SecondFigures]
+  {
+    let length = figures.map(\.seconds.count).max() ?? 0
+    return (0..<length).compactMap { second in
+      var joined = SecondFigures.joined(
+        figures.map { second < $0.seconds.count ? $0.seconds[second] : nil })
+      let issued = figures.reduce(0) { $0 + $1.issued(bySecond: second) }
+      joined?.unsent = second < due.count - 1 ? max(0, due[second] - issued) : unsent
+      return joined
     }
   }
 
   package var applied: Int { kinds.reduce(0) { $0 + $1.applied } }
   package var refused: Int { kinds.reduce(0) { $0 + $1.rejected.values.reduce(0, +) } }
-  package var appliedPerSecond: Double { kinds.reduce(0) { $0 + $1.appliedPerSecond } }
 
   /// Whether something was applied and the check found nothing wrong.
   package var isClean: Bool { check.isClean && applied > 0 }
@@ -123,18 +155,20 @@ extension LoadReport.Settings {
     seconds = plan.seconds
     seed = plan.seed
     if case .open(let rate) = plan.pace { offeredPerSecond = rate }
-    mix = [:]
-    for kind in ItemKind.allCases where plan.mix[kind] > 0 { mix[kind.name] = plan.mix[kind] }
-    batch = plan.batch
+    mixShares = [:]
+    for kind in ItemKind.allCases where plan.mix[kind] > 0 { mixShares[kind.name] = plan.mix[kind] }
+    readingsPerBatch = plan.batch
     commandsPerCall = plan.commandsPerCall
     gatherMilliseconds = Double(plan.gather) / 1000
+    graceSeconds = plan.grace
     retries = plan.retries
   }
 }
 
 extension LoadReport.Latency {
-  package init(_ latencies: Latencies) {
-    count = latencies.totalCount
+  /// Nil for none.
+  package init?(_ latencies: Latencies) {
+    guard latencies.totalCount > 0 else { return nil }
     p50 = latencies.valueAtPercentile(50)
     p90 = latencies.valueAtPercentile(90)
     p99 = latencies.valueAtPercentile(99)
@@ -144,11 +178,11 @@ extension LoadReport.Latency {
 }
 
 extension LoadReport.Kind {
-  package init(_ kind: ItemKind, _ tally: KindTally, seconds: Int) {
+  package init(_ kind: ItemKind, _ tally: KindTally, _ period: LoadPeriod) {
     name = kind.name
     sent = tally.sent
     applied = tally.applied
-    appliedPerSecond = Double(tally.appliedInTime) / Double(seconds)
+    appliedPerSecond = period.rate(tally.appliedInTime)
     rejected = Dictionary(
       uniqueKeysWithValues: tally.rejected.map { ("\($0.key)", $0.value) })
     busy = tally.busy
@@ -156,13 +190,16 @@ extension LoadReport.Kind {
     retried = tally.retried
     dropped = tally.dropped
     lost = tally.lost
-    latency = LoadReport.Latency(tally.latencies)
+    unsent = tally.unsent
+    latencySamples = tally.latencies.totalCount
+    latencyMicroseconds = LoadReport.Latency(tally.latencies)
   }
 }
 
 extension LoadReport.Grid {
   fileprivate init(
-    _ grid: LoadGrid, _ tally: Tally.State, _ health: NodeHealth, connections: Int, seconds: Int
+    _ grid: LoadGrid, _ tally: GridFigures.State, _ health: GridHealth, connections: Int,
+    _ period: LoadPeriod
   ) {
     name = grid.name
     chain = "\(grid.chain)"
@@ -170,8 +207,7 @@ extension LoadReport.Grid {
     meters = grid.count
     self.connections = connections
     applied = tally.kinds.reduce(0) { $0 + $1.applied }
-    let inTime = tally.kinds.reduce(0) { $0 + $1.appliedInTime }
-    appliedPerSecond = Double(inTime) / Double(seconds)
+    appliedPerSecond = period.rate(tally.kinds.reduce(0) { $0 + $1.appliedInTime })
     self.health = health
     intervalSeconds = Double(grid.clock.intervalMicroseconds) / 1_000_000
   }

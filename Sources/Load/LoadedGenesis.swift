@@ -47,6 +47,26 @@ package enum LoadedGenesis {
     return loaded
   }
 
+  /// How many readings a second its simulated meters have, in words, and what to do for more.
+  package static func allowance(of genesis: Genesis, meters: Int) -> String {
+    let rate = max(1, genesis.calendar.rate)
+    let wall = Double(genesis.calendar.intervalSeconds) / Double(rate)
+    let perSecond = Double(meters) / wall
+    var text =
+      "an interval lasts \(LoadReport.seconds(wall)) of the clock, so "
+      + "\(LoadReport.count(meters, "meter")) have \(LoadReport.number(perSecond)) first readings "
+      + "a second; what is sent beyond that are corrections of the same interval"
+    guard rate == 1 else { return text }
+    text =
+      "warning: this chain's time runs as the clock does: a run can begin when the first interval "
+      + "has ended, and " + text
+    text +=
+      genesis.backbone == nil
+      ? "; --interval-seconds 60 --chain-rate 60 makes an interval last a second"
+      : "; the calendar is the backbone's, whose genesis can be made with another rate"
+    return text
+  }
+
   private static func setCalendar(
     of genesis: inout Genesis, _ settings: Settings, now: Int64
   ) throws(LoadFailure) {

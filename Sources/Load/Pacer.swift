@@ -9,7 +9,7 @@ package struct Pacer: Sendable {
   private let pace: Pace
   /// `Monotonic` times between which items are sent.
   package let start: Int64
-  package let end: Int64
+  package private(set) var end: Int64
   package private(set) var issued = 0
 
   /// Open: `perSecond` above 0; `phase` from 0 up to but not including 1.
@@ -29,7 +29,7 @@ package struct Pacer: Sendable {
   package var isOpen: Bool { if case .open = pace { true } else { false } }
 
   /// How many are due in all before `time` is over; of a closed pace, without end.
-  private func count(by time: Int64) -> Int {
+  package func count(by time: Int64) -> Int {
     guard case .open(let rate, let phase) = pace else { return .max }
     let passed = Double(min(time, end) - start) * rate - phase
     return passed < 0 ? 0 : Int(passed) + (time >= end && passed == passed.rounded(.down) ? 0 : 1)
@@ -51,6 +51,9 @@ package struct Pacer: Sendable {
 
   package mutating func issue(_ count: Int) { issued += count }
 
+  /// Nothing is due from that time on.
+  package mutating func cut(at time: Int64) { end = min(end, max(start, time)) }
+
   /// What was due and was never sent, since answers came too slowly.
   package var unsent: Int { isOpen ? max(0, count(by: end) - issued) : 0 }
 }
@@ -59,28 +62,27 @@ package struct Pacer: Sendable {
 /// ahead of the other than a little.
 package struct Balance: Sendable {
   private let readingsShare: Double
-  private let slack: (readings: Double, commands: Double)
+  private let batch: Double
   private var readings = 0.0
   private var commands = 0.0
 
-  /// `batch` is what readings are sent by, which they may be ahead.
+  /// `batch` is what readings are sent by at most. They get ahead of commands by one at most, and
+  /// commands ahead of readings by what the mix has for one, and one command.
   package init(mix: LoadMix, batch: Int) {
     readingsShare = mix[.reading]
-    slack = (Double(batch), max(1, Double(batch) * mix.commands / max(mix[.reading], 1e-9)))
+    self.batch = Double(batch)
   }
 
-  /// How many more readings may be sent.
+  /// How many more readings may be sent: a batch, as long as no command is ahead or behind.
   package var readingsRoom: Int {
     guard readingsShare < 1 else { return .max }
-    return room(
-      (commands + slack.commands) * readingsShare / (1 - readingsShare) + slack.readings
-        - readings)
+    return room(commands * readingsShare / (1 - readingsShare) + batch - readings)
   }
 
   /// How many more commands may be sent.
   package var commandsRoom: Int {
     guard readingsShare > 0 else { return .max }
-    return room((readings + slack.readings) * (1 - readingsShare) / readingsShare - commands + 1)
+    return room((readings + batch) * (1 - readingsShare) / readingsShare - commands + 1)
   }
 
   private func room(_ value: Double) -> Int { value >= 1e9 ? .max : max(0, Int(value)) }

@@ -42,10 +42,14 @@ package actor ReadingLane {
     self.chime = chime
   }
 
-  /// Readings that were due and never sent, corrections, and turns without a version left.
-  package var figures: (unsent: Int, corrections: Int, skipped: Int) {
-    (pacer.unsent, book.corrections, book.skipped)
-  }
+  /// Corrections, and turns without a version left.
+  package var figures: (corrections: Int, skipped: Int) { (book.corrections, book.skipped) }
+
+  /// What was due, and what of it was sent.
+  package var pace: Pacer { pacer }
+
+  /// The load ends at that time, sooner than planned.
+  package func cut(at time: Int64) { pacer.cut(at: time) }
 
   /// Readings that are due at that time and were not sent.
   package func late(at time: Int64) -> Int {
@@ -110,7 +114,8 @@ package actor ReadingLane {
     let due = min(time, again.lazy.map(\.due).min() ?? .max)
     guard due < .max || chime.isOver else { return await chime.wait() }
     let isForAnswer = time == .max
-    await Monotonic.sleep(until: isForAnswer ? min(due, Monotonic.now + 5000) : due)
+    await Monotonic.sleep(
+      until: min(due, Monotonic.now + (isForAnswer ? 5000 : LoadLimits.look)))
   }
 
   private func takeAgain(at now: Int64) -> Batch? {
@@ -127,10 +132,16 @@ package actor ReadingLane {
     guard !pacer.isOpen else {
       return pacer.due(by: now + context.plan.gather, limit: min(context.plan.batch, free))
     }
-    let window = LoadLimits.batchesUnderWay
-    let limit = min(context.plan.batch, (book.count + window - 1) / window)
+    let limit = Self.largestBatch(context.plan, meters: book.count)
     let count = min(limit, free, context.gate?.readingsRoom ?? .max)
     return now < pacer.start || count < (limit + 3) / 4 ? 0 : count
+  }
+
+  /// Readings in one batch of a closed loop at most: so that as many batches as may be under way
+  /// have a reading of each meter together.
+  package static func largestBatch(_ plan: LoadPlan, meters: Int) -> Int {
+    let window = LoadLimits.batchesUnderWay
+    return min(plan.batch, (meters + window - 1) / window)
   }
 
   /// Signs ahead, then waits until the last one is due.
@@ -145,6 +156,7 @@ package actor ReadingLane {
       batch.message.readings.append(Intertie_V1_SignedReading(signed))
     }
     context.gate?.issue(readings: count)
+    context.figures.noteIssued(count, at: now)
     guard let last = batch.items.last else {
       await Monotonic.sleep(until: now + 10_000)
       return nil
@@ -160,7 +172,7 @@ package actor ReadingLane {
     underWay += batch.items.count
     nextBatch += 1
     let sent = batch.items.count
-    context.tally.change(.reading) { $0.sent += sent }
+    context.figures.change(.reading) { $0.sent += sent }
     return batch.message
   }
 
@@ -188,7 +200,7 @@ package actor ReadingLane {
         }
       }
     }
-    context.tally.note(
+    context.figures.note(
       .reading,
       zip(batch.items, results).map { item, result in
         ItemAnswer(latency: time - item.due, height: result.height, rejection: result.reason)
@@ -200,19 +212,19 @@ package actor ReadingLane {
   private func postpone(_ ack: Intertie_V1_BatchAck, at time: Int64) {
     guard let batch = unanswered[ack.id] else { return }
     let count = batch.items.count
-    context.tally.noteBusy(.reading, count, at: time)
+    context.figures.noteBusy(.reading, count, at: time)
     guard batch.attempts < context.plan.retries else {
       unanswered[ack.id] = nil
       underWay -= count
       // An earlier attempt may have reached the chain before its stream ended.
       let isLost = batch.items.contains(where: \.isDoubtful)
-      context.tally.change(.reading) { tally in
+      context.figures.change(.reading) { tally in
         if isLost { tally.lost += count } else { tally.dropped += count }
       }
       return
     }
     unanswered[ack.id]?.attempts += 1
-    context.tally.change(.reading) { $0.retried += count }
+    context.figures.change(.reading) { $0.retried += count }
     again.append((ack.id, time + RetryPause.milliseconds(after: Int64(ack.retryAfterMs)) * 1000))
   }
 
@@ -221,7 +233,7 @@ package actor ReadingLane {
     streak += 1
     doubt()
     let waiting = unanswered.values.reduce(0) { $0 + $1.items.count }
-    context.tally.change(.reading) { $0.broken += max(1, waiting) }
+    context.figures.noteBroken(.reading, max(1, waiting), at: Monotonic.now)
     again = []
     var (retried, lost) = (0, 0)
     for id in unanswered.keys.sorted() {
@@ -236,10 +248,12 @@ package actor ReadingLane {
         underWay -= batch.items.count
       }
     }
-    context.tally.change(.reading) { [retried, lost] in
+    context.figures.change(.reading) { [retried, lost] in
       $0.retried += retried
       $0.lost += lost
     }
+    // Nobody waits for anything any more.
+    if unanswered.isEmpty, isOver { return }
     let pause = RetryPause.milliseconds(after: error, attempt: streak)
     await Monotonic.sleep(until: Monotonic.now + pause * 1000)
   }
@@ -259,6 +273,6 @@ package actor ReadingLane {
     doubt()
     let lost = unanswered.values.reduce(0) { $0 + $1.items.count }
     unanswered = [:]
-    context.tally.change(.reading) { $0.lost += lost }
+    context.figures.change(.reading) { $0.lost += lost }
   }
 }

@@ -5,13 +5,13 @@ import Wire
 /// transfer has arrived or come back, once.
 package struct TravelCheck: Sendable {
   package var grids: [LoadGrid]
-  package var tallies: [Tally.State]
+  package var figures: [GridFigures.State]
   /// Connections to each grid: they tell who sends abroad.
   package var connections: [Int]
 
-  package init(grids: [LoadGrid], tallies: [Tally.State], connections: [Int]) {
+  package init(grids: [LoadGrid], figures: [GridFigures.State], connections: [Int]) {
     self.grids = grids
-    self.tallies = tallies
+    self.figures = figures
     self.connections = connections
   }
 
@@ -22,8 +22,8 @@ package struct TravelCheck: Sendable {
 
   /// Asks until all has arrived, or for a while.
   package func run() async throws -> CheckFindings {
-    let departed = tallies.reduce(0) { $0 + $1.departed.values.reduce(0, +) }
-    let perhaps = tallies.reduce(0) { $0 + $1.perhaps.values.reduce(0, +) }
+    let departed = figures.reduce(0) { $0 + $1.departed.values.reduce(0, +) }
+    let perhaps = figures.reduce(0) { $0 + $1.perhaps.values.reduce(0, +) }
     var findings = CheckFindings()
     guard departed + perhaps > 0 else { return findings }
     let deadline = Monotonic.now + LoadLimits.travelSeconds * 1_000_000

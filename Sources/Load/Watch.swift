@@ -2,35 +2,35 @@ import GRPCCore
 import Wire
 
 /// How a grid's nodes were while they were under load, as their `Status` tells it once a second.
-package struct NodeHealth: Hashable, Sendable, Codable {
+package struct GridHealth: Hashable, Sendable, Codable {
   /// Answers, and questions that had none within a second.
   package var answers = 0
   package var silent = 0
   /// The most entries that waited for a block.
-  package var deepestQueue = 0
+  package var deepestQueueEntries = 0
   /// The most that a close was late, seconds of the wall clock.
-  package var latestClose = 0.0
-  /// Seconds from the load's end until nothing waited and no close was late; not there when that
-  /// did not happen while answers were waited for.
-  package var recovery: Double?
+  package var latestCloseSeconds = 0.0
+  /// Seconds from the load's end until nothing waited and no close was late; none when that did not
+  /// happen while answers were waited for.
+  @OrNull package var atRestAfterSeconds: Double?
 
   package init() {}
 
   package mutating func note(queue: Int, closeLag: Double) {
     answers += 1
-    deepestQueue = max(deepestQueue, queue)
-    latestClose = max(latestClose, closeLag)
+    deepestQueueEntries = max(deepestQueueEntries, queue)
+    latestCloseSeconds = max(latestCloseSeconds, closeLag)
   }
 
-  package mutating func add(_ other: NodeHealth) {
+  package mutating func add(_ other: GridHealth) {
     answers += other.answers
     silent += other.silent
-    deepestQueue = max(deepestQueue, other.deepestQueue)
-    latestClose = max(latestClose, other.latestClose)
-    if let both = recovery, let its = other.recovery {
-      recovery = max(both, its)
+    deepestQueueEntries = max(deepestQueueEntries, other.deepestQueueEntries)
+    latestCloseSeconds = max(latestCloseSeconds, other.latestCloseSeconds)
+    if let both = atRestAfterSeconds, let its = other.atRestAfterSeconds {
+      atRestAfterSeconds = max(both, its)
     } else {
-      recovery = nil
+      atRestAfterSeconds = nil
     }
   }
 }
@@ -38,60 +38,70 @@ package struct NodeHealth: Hashable, Sendable, Codable {
 /// Asks the nodes how they are, once a second, on the connections that carry no load.
 package struct Watch: Sendable {
   package var nodes: [LoadConnection]
-  /// When the load ends, on the `Monotonic` clock.
-  package var end: Int64
+  /// When the load ends.
+  package var end: LoadEnd
+  /// Microseconds after it for which answers are waited for.
+  package var grace: Int64
 
-  package init(nodes: [LoadConnection], end: Int64) {
+  package init(nodes: [LoadConnection], end: LoadEnd, grace: Int64) {
     self.nodes = nodes
     self.end = end
+    self.grace = grace
   }
 
   /// Of each of several grids, all at the same time.
-  package static func all(_ grids: [[LoadConnection]], end: Int64, until deadline: Int64) async
-    -> [NodeHealth]
+  package static func all(_ grids: [[LoadConnection]], end: LoadEnd, grace: Int64) async
+    -> [GridHealth]
   {
-    await withTaskGroup(of: (Int, NodeHealth).self) { group in
+    await withTaskGroup(of: (Int, GridHealth).self) { group in
       for (index, nodes) in grids.enumerated() {
         group.addTask {
-          (index, await Watch(nodes: nodes, end: end).run(until: deadline))
+          (index, await Watch(nodes: nodes, end: end, grace: grace).run())
         }
       }
-      var all = grids.map { _ in NodeHealth() }
+      var all = grids.map { _ in GridHealth() }
       for await (index, health) in group { all[index] = health }
       return all
     }
   }
 
-  /// Until all nodes are at rest again after the load's end, or `until` has come.
-  package func run(until deadline: Int64) async -> NodeHealth {
-    await withTaskGroup(of: NodeHealth.self) { group in
-      for node in nodes { group.addTask { await follow(node, until: deadline) } }
-      var sum: NodeHealth?
+  /// Until all nodes are at rest again after the load's end, or the time for answers is over.
+  package func run() async -> GridHealth {
+    await withTaskGroup(of: GridHealth.self) { group in
+      for node in nodes { group.addTask { await follow(node) } }
+      var sum: GridHealth?
       for await health in group {
         if sum == nil { sum = health } else { sum?.add(health) }
       }
-      return sum ?? NodeHealth()
+      return sum ?? GridHealth()
     }
   }
 
-  private func follow(_ node: LoadConnection, until deadline: Int64) async -> NodeHealth {
-    var health = NodeHealth()
-    while Monotonic.now < deadline, !Task.isCancelled {
+  private func follow(_ node: LoadConnection) async -> GridHealth {
+    var health = GridHealth()
+    var heard = Monotonic.now
+    while Monotonic.now - grace < end.time, !Task.isCancelled {
       let asked = Monotonic.now
       var isAtRest = false
       do {
         let status = try await node.status.status(.init(), options: Self.options)
         let lag = Double(status.closeLagUs) / Double(max(1, status.rate)) / 1_000_000
+        heard = Monotonic.now
         health.note(queue: Int(status.queueDepth), closeLag: lag)
         isAtRest = status.queueDepth == 0 && lag < LoadLimits.closeLag
       } catch { health.silent += 1 }
       let now = Monotonic.now
-      if now >= end, isAtRest {
-        health.recovery = Double(max(0, now - end)) / 1_000_000
+      if now - max(heard, end.time) > LoadLimits.goneLook { break }
+      if now >= end.time, isAtRest {
+        health.atRestAfterSeconds = Double(now - end.time) / 1_000_000
         break
       }
       // Each tenth of a second when the load has ended: it is to be seen how soon all is well.
-      await Monotonic.sleep(until: min(asked + 1_000_000, max(end, asked + 100_000)))
+      while !Task.isCancelled {
+        let now = Monotonic.now
+        if now >= asked + 1_000_000 || now >= max(end.time, asked + 100_000) { break }
+        await Monotonic.sleep(until: now + LoadLimits.endLook)
+      }
     }
     return health
   }

@@ -21,7 +21,7 @@ struct Intertie: AsyncParsableCommand {
       `wallet` and `status` talk to it.
 
       Exit codes: 0 done; 1 it failed, with the reason on standard error; 2 rejected by the chain; \
-      64 wrong arguments.
+      64 wrong arguments. `load` has more.
       """,
     version: "0.1.0",
     subcommands: [

@@ -59,43 +59,36 @@ struct NodeAddress: ParsableArguments, Sendable {
       ? .ipv6(address: host, port: port)
       : host.allSatisfy({ $0.isNumber || $0 == "." })
         ? .ipv4(address: host, port: port) : .dns(host: host, port: port)
-    let transport = try Transport(
-      target: target, transportSecurity: security,
-      config: .defaults { $0.http2.targetWindowSize = 4 << 20 })
+    let transport: Transport
+    do {
+      transport = try Transport(
+        target: target, transportSecurity: security,
+        config: .defaults { $0.http2.targetWindowSize = 4 << 20 })
+    } catch {
+      guard !plaintext, let ca = certificatePath else { throw error }
+      throw CommandFailure(NodeTrouble.certificate(ca))
+    }
     do {
       return try await withGRPCClient(transport: transport) { client in
         try await body(NodeConnection(client))
       }
     } catch let error as RPCError {
-      throw CommandFailure(Self.explain(error, host: host, port: port))
+      throw CommandFailure(NodeTrouble.text(error, at: "\(host):\(port)"))
     }
   }
 
-  /// Of --ca or the environment, where an empty value is none.
-  private var certificatePath: String? {
-    ca ?? ProcessInfo.processInfo.environment["INTERTIE_CA"].flatMap { $0.isEmpty ? nil : $0 }
+  /// Of --ca or the environment.
+  private var certificatePath: String? { ca ?? Self.knownCertificate }
+
+  /// Of the environment, where an empty value is none.
+  static var knownCertificate: String? {
+    ProcessInfo.processInfo.environment["INTERTIE_CA"].flatMap { $0.isEmpty ? nil : $0 }
   }
 
   private var security: Transport.TransportSecurity {
     if plaintext { return .plaintext }
     guard let ca = certificatePath else { return .tls }
     return .tls { $0.trustRoots = .certificates([.file(path: ca, format: .pem)]) }
-  }
-
-  private static func explain(_ error: RPCError, host: String, port: Int) -> String {
-    let place = "the node at \(host):\(port)"
-    guard [.unavailable, .deadlineExceeded].contains(error.code) else {
-      return "the node says \(error.code): \(error.message)"
-    }
-    if error.message.contains("preface") {
-      return "no secure connection to \(place): give the certificate that it shows with --ca "
-        + "(a development certificate is DATA/tls-certificate.pem), and --plaintext only to a node "
-        + "that runs without TLS"
-    }
-    if ["storage failed", "invariant", "stopping"].contains(where: error.message.contains) {
-      return "\(place) has stopped: \(error.message)"
-    }
-    return "\(place) does not answer (\(error.message)); check the address"
   }
 }
 

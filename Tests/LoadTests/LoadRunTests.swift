@@ -38,7 +38,8 @@ import Testing
 
   /// Runs `body` with the address of a node that has the trial's genesis.
   private static func withNode(
-    _ trial: Trial, _ body: @escaping @Sendable (LoadAddress) async throws -> Void
+    _ trial: Trial,
+    _ body: @escaping @Sendable (LoadAddress, NodeProcess) async throws -> Void
   ) async throws {
     let folder = try NodeFolder(
       genesis: trial.genesis, at: NodeFolder.fresh(), key: trial.validator, hasPeers: false)
@@ -46,22 +47,25 @@ import Testing
     let node = try NodeProcess(folder)
     let port = try await node.port()
     try await body(
-      LoadAddress(host: "127.0.0.1", port: port, security: .file(folder.certificate)))
+      LoadAddress(host: "127.0.0.1", port: port, security: .file(folder.certificate)), node)
     node.signal(SIGTERM)
-    #expect(try await node.end() == .exit(0), "\(folder.logTail)")
+    let end = try await node.end()
+    #expect(end == .exit(0) || end == .signal(SIGKILL), "\(folder.logTail)")
   }
 
   private static func run(
-    _ plan: LoadPlan, _ address: LoadAddress, _ credentials: LoadCredentials = .init()
+    _ plan: LoadPlan, _ address: LoadAddress, _ credentials: LoadCredentials = .init(),
+    end: LoadEnd = LoadEnd(), show: @escaping @Sendable (LoadProgress) -> Void = { _ in }
   ) async throws -> LoadReport {
     try await LoadRun(
-      plan: plan, addresses: [address], credentials: credentials, say: { _ in }, show: { _ in }
+      plan: plan, addresses: [address], credentials: credentials, end: end, say: { _ in },
+      show: show
     ).run()
   }
 
   @Test func openAndClosedLoopsEndClean() async throws {
     try await alone(120, "a load run") {
-      try await Self.withNode(try await Self.trial(meters: 60)) { address in
+      try await Self.withNode(try await Self.trial(meters: 60)) { address, _ in
         var plan = LoadPlan()
         plan.meters = 60
         plan.seconds = 2
@@ -79,11 +83,62 @@ import Testing
         #expect(closed.isClean, "\(closed.text)")
         #expect(closed.kinds.map(\.name) == ["readings", "orders", "transfers"])
         for kind in closed.kinds {
-          #expect(kind.applied > 0 && kind.latency.count >= UInt64(kind.applied))
-          #expect(kind.latency.p50 > 0 && kind.latency.p50 <= kind.latency.max)
+          #expect(kind.applied > 0 && kind.latencySamples >= UInt64(kind.applied))
+          let latency = try #require(kind.latencyMicroseconds)
+          #expect(latency.p50 > 0 && latency.p50 <= latency.max)
         }
         #expect(closed.check.acknowledged == closed.check.entries)
         #expect(closed.check.receipts > 0)
+      }
+    }
+  }
+
+  /// Planned for an hour and ended as soon as something is applied.
+  @Test(arguments: [LoadPlan.Pace.open(perSecond: 200), .closed])
+  func aRunThatIsStoppedHasItsReport(pace: LoadPlan.Pace) async throws {
+    try await alone(120, "a load run that is stopped") {
+      try await Self.withNode(try await Self.trial(meters: 60)) { address, _ in
+        var plan = LoadPlan()
+        plan.meters = 60
+        plan.seconds = 3600
+        plan.mix = try LoadMix("readings=70,transfers=30")
+        plan.pace = pace
+        let end = LoadEnd()
+        let report = try await Self.run(plan, address, end: end) { progress in
+          if progress.applied >= 200 { end.ask() }
+        }
+        #expect(report.isStopped && report.isClean, "\(report.text)")
+        #expect(report.loadSeconds > 0 && report.loadSeconds < 100)
+        #expect(report.applied >= 200 && report.check.acknowledged == report.check.entries)
+        let inTime = report.kinds.reduce(0) { $0 + $1.appliedPerSecond } * report.loadSeconds
+        #expect(inTime <= Double(report.applied) + 0.5)
+        #expect(report.perSecond.reduce(0) { $0 + $1.applied } == report.applied)
+        #expect(report.text.contains("STOPPED after") && report.unsent < 50, "\(report.text)")
+      }
+    }
+  }
+
+  /// What was acknowledged before the node was gone is told, with why it was not checked.
+  @Test func aNodeThatIsGoneLeavesAReport() async throws {
+    try await alone(120, "a load run whose node is killed") {
+      try await Self.withNode(try await Self.trial(meters: 60)) { address, node in
+        var plan = LoadPlan()
+        plan.meters = 60
+        plan.seconds = 3600
+        plan.pace = .open(perSecond: 200)
+        plan.retries = 0
+        plan.grace = 2
+        let end = LoadEnd()
+        let report = try await Self.run(plan, address, end: end) { progress in
+          guard progress.applied >= 200 else { return }
+          node.signal(SIGKILL)
+          end.ask()
+        }
+        #expect(report.check.verdict == .notChecked && !report.isClean, "\(report.text)")
+        #expect(report.check.acknowledged >= 200 && report.applied >= 200)
+        #expect(report.check.unchecked.map(\.acknowledged) == [report.check.acknowledged])
+        #expect(report.check.unchecked[0].reason.contains("does not answer"), "\(report.text)")
+        #expect(report.text.contains("NOT CHECKED: "), "\(report.text)")
       }
     }
   }
@@ -92,7 +147,7 @@ import Testing
   @Test func membersAreEnrolled() async throws {
     try await alone(120, "an enrolment") {
       let trial = try await Self.trial(meters: 20)
-      try await Self.withNode(trial) { address in
+      try await Self.withNode(trial) { address, _ in
         var plan = LoadPlan()
         plan.meters = 40
         plan.seconds = 1
@@ -107,8 +162,11 @@ import Testing
         let report = try await Self.run(plan, address, credentials)
         #expect(report.isClean, "\(report.text)")
         #expect(report.kinds[1].rejected.isEmpty, "\(report.text)")
+        // A unit, and admission, meter and money of 20 members.
+        #expect(report.commandsBeforeLoad == 61 && report.readingsBeforeLoad >= 1)
         // The keys are not needed a second time.
-        #expect(try await Self.run(plan, address).isClean)
+        let again = try await Self.run(plan, address)
+        #expect(again.isClean && again.commandsBeforeLoad == 0, "\(again.text)")
       }
     }
   }

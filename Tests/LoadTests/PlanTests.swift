@@ -16,9 +16,36 @@ import Testing
   @Test(arguments: [
     "", "readings", "readings=", "readings=-1", "readings=0", "readings=nan", "sheep=1",
     "readings=1,,orders=1", "readings=1=2", "orders=inf",
+    "readings=1,readings=2", "readings=1,orders=0,orders=0",
   ])
   func whatIsNoMixIsRefused(_ text: String) {
     #expect(throws: LoadFailure.self) { try LoadMix(text) }
+  }
+
+  /// However many there are, each kind has its share to within a few.
+  @Test(arguments: [0.0, 0.3, 0.999])
+  func turnsKeepTheShares(start: Double) throws {
+    let mix = try LoadMix("readings=90,orders=7,transfers=2,cross=1")
+    var turns = KindTurns(mix, from: start)
+    var counts = [ItemKind: Int]()
+    for number in 1...5000 {
+      counts[turns.next(), default: 0] += 1
+      for kind in [ItemKind.order, .transfer, .cross] {
+        let wanted = Double(number) * mix[kind] / mix.commands
+        try #require(abs(Double(counts[kind, default: 0]) - wanted) < 4)
+      }
+    }
+    #expect(counts[.reading] == nil)
+  }
+
+  @Test func whatWasNotSentIsDividedByTheMix() throws {
+    let mix = try LoadMix("readings=50,orders=20,transfers=20,cross=10")
+    #expect(mix.divide(commands: 10) == [.order: 4, .transfer: 4, .cross: 2])
+    for count in 0...20 {
+      let parts = mix.divide(commands: count)
+      #expect(parts.values.reduce(0, +) == count && parts.values.allSatisfy { $0 >= 0 })
+    }
+    #expect(LoadMix.readings.divide(commands: 0).isEmpty)
   }
 
   @Test func drawsOfCommandsFollowTheShares() throws {

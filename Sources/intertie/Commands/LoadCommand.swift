@@ -2,6 +2,7 @@ import ArgumentParser
 import Domain
 import Foundation
 import Load
+import Synchronization
 
 struct LoadCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -32,13 +33,27 @@ struct LoadCommand: AsyncParsableCommand {
         The answer to a transfer to another grid says that it is on its way; the check at the end \
         waits until all have arrived.
 
-        At the end the chain is read through the nodes' public services and held against what was \
-        acknowledged. Exit code 1 when anything of it is missing or there twice, or nothing was \
-        applied.
+        The mix counts what is sent, not what is applied. With --rate each kind has its part of \
+        the rate. With --closed each connection keeps the proportion as it goes: readings get \
+        ahead of commands by a batch at most, and commands of readings by what the mix has for \
+        one batch and one command; a batch is --batch or a quarter of the connection's meters, \
+        whichever is less. A kind that the nodes take slowly slows the other ones down.
+
+        SIGINT (^C) and SIGTERM end the load: what is under way is waited for, --grace seconds \
+        at most, and the check and the report follow as usual; the report says after how many \
+        seconds it was, and its rates are over these. A second signal ends at once, without a \
+        report.
+
+        At the end the chain is read through the nodes' public services and held against what \
+        was acknowledged. Exit codes: 0 all is there, also when the load was ended early; 1 \
+        anything of it is missing or there twice, nothing was applied, or the load could not \
+        begin; 3 not checked, since no node tells what the chain has: the rest of the report is \
+        there; 130 ended by a second signal, or by one before the load; 64 wrong arguments.
         """)
     @Option(
       name: .customLong("node"), parsing: .singleValue,
-      help: "A node, HOST:PORT; repeatable. Default: $INTERTIE_NODE, else 127.0.0.1:7411.")
+      help:
+        "A node, HOST:PORT; repeatable, each once. Default: $INTERTIE_NODE, else 127.0.0.1:7411.")
     var nodes: [String] = []
     @Option(
       name: .customLong("ca"), parsing: .singleValue,
@@ -52,7 +67,10 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Items a second, all kinds and grids together.") var rate: Double?
     @Flag(help: "As many as are answered; meant without --rate.") var closed = false
     @Option(help: "Seconds of load.") var seconds = 10
-    @Option(help: "Weights of readings, orders, transfers and cross: transfers to other grids.")
+    @Option(
+      help: """
+        Weights of readings, orders, transfers and cross (transfers to other grids) in what is sent.
+        """)
     var mix = "readings=100"
     @Option(help: "Connections, all nodes together.") var connections = 4
     @Option(help: "What keys and choices are drawn from.") var seed: UInt64 = 1
@@ -64,7 +82,7 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Readings in one message at most.") var batch = 1024
     @Option(help: "Commands in one call.") var commandsPerCall = 1
     @Option(help: "Milliseconds for which a connection gathers readings.") var gather = 10.0
-    @Option(help: "Seconds to wait for answers when the load has ended.") var grace = 30
+    @Option(help: "Seconds to wait for answers at most when the load has ended.") var grace = 30
     @Option(help: "Money of each member that is enrolled, ¤.") var funds = "1000"
     @Option(
       name: .customLong("operator-key"), parsing: .singleValue,
@@ -82,18 +100,24 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Key file of the backbone's operator, for the members' TSL.")
     var backboneOperatorKey: String?
     @OptionGroup var protection: KeysCommand.Protection
-    @Option(help: "File to write the report to as JSON; an older one is replaced.")
+    @Option(
+      help: """
+        File to write the report to as JSON, units in the names; an older one is replaced.
+        """)
     var json: String?
     @Option(help: "The same as CSV, a line for each kind.") var csv: String?
 
     func validate() throws {
       guard rate == nil || !closed else { throw ValidationError("--rate or --closed, not both") }
-      let places = max(1, nodes.count)
-      guard [0, 1, places].contains(certificates.count) else {
+      guard [0, 1, max(1, nodes.count)].contains(certificates.count) else {
         throw ValidationError("give one --ca for all nodes, or one for each")
       }
       guard gather >= 0, gather <= 1000 else {
         throw ValidationError("--gather is 0 to 1000 ms")
+      }
+      let places = try endpoints().map { "\($0.host):\($0.port)" }
+      if let twice = places.first(where: { place in places.count { $0 == place } > 1 }) {
+        throw ValidationError("the node \(twice) is given twice")
       }
       guard json == nil || json != csv else {
         throw ValidationError("--json and --csv are two files")
@@ -104,21 +128,53 @@ struct LoadCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+      let files = try [json, csv].map { try $0.map(ReportFile.init) }
+      defer { for file in files { file?.close() } }
       let progress = LoadProgressBar()
-      let report = try await LoadRun(
-        plan: try plan(), addresses: try addresses(), credentials: try credentials(),
-        say: { progress.say($0) }, show: { progress.show($0) }
-      ).run()
+      let end = LoadEnd()
+      let signals = StopSignals {
+        guard !Self.isEnding(end.ask(), progress, grace: grace) else { return }
+        progress.clear()
+        for file in files { file?.close() }
+        _exit(130)
+      }
+      defer { signals.cancel() }
+      let report: LoadReport
+      do {
+        report = try await LoadRun(
+          plan: try plan(), addresses: try addresses(), credentials: try credentials(), end: end,
+          version: Intertie.configuration.version, say: { progress.say($0) },
+          show: { progress.show($0) }
+        ).run()
+      } catch let failure as LoadFailure {
+        progress.clear()
+        throw CommandFailure(failure.description)
+      }
       print(report.text, terminator: "")
-      if let json { try Self.write(try Files.json(report), to: json) }
-      if let csv { try Self.write(Data(report.csv.utf8), to: csv) }
+      try files[0]?.write(try Files.json(report))
+      try files[1]?.write(Data(report.csv.utf8))
+      if report.check.verdict == .notChecked { throw Self.notChecked }
       if !report.isClean { throw ExitCodes.failed }
     }
 
-    private static func write(_ data: Data, to path: String) throws {
-      do { try data.write(to: URL(fileURLWithPath: path), options: .atomic) } catch {
-        throw CommandFailure("cannot write \(path)")
+    private static let notChecked = ExitCode(3)
+
+    /// On a signal: whether a report follows.
+    private static func isEnding(
+      _ answer: LoadEnd.Answer, _ progress: LoadProgressBar, grace: Int
+    ) -> Bool {
+      switch answer {
+      case .ending:
+        progress.say(
+          "ending: answers to what is under way are waited for, \(grace) s at most; the same "
+            + "signal again ends at once, without a report")
+      case .over:
+        progress.say(
+          "the load is over and its report comes after the check; the same signal again ends at "
+            + "once, without a report")
+      case .notBegun, .again: return false
       }
+      return true
     }
 
     private func plan() throws -> LoadPlan {
@@ -138,20 +194,27 @@ struct LoadCommand: AsyncParsableCommand {
       return plan
     }
 
-    private func addresses() throws -> [LoadAddress] {
+    private func endpoints() throws -> [(host: String, port: Int)] {
       let names: [String?] = nodes.isEmpty ? [nil] : nodes
-      let known = ProcessInfo.processInfo.environment["INTERTIE_CA"]
-      return try names.enumerated().map { index, name in
+      return try names.map { name in
         var address = NodeAddress()
         address.node = name
-        let (host, port) = try address.endpoint
+        return try address.endpoint
+      }
+    }
+
+    private func addresses() throws -> [LoadAddress] {
+      try endpoints().enumerated().map { index, endpoint in
+        let (host, port) = endpoint
         if plaintext {
           guard host == "::1" || host.hasPrefix("127.") else {
             throw CommandFailure("--plaintext is for loopback addresses only; \(host) needs TLS")
           }
           return LoadAddress(host: host, port: port, security: .plaintext)
         }
-        let file = certificates.count > 1 ? certificates[index] : certificates.first ?? known
+        let file =
+          certificates.count > 1
+          ? certificates[index] : certificates.first ?? NodeAddress.knownCertificate
         guard let file else { return LoadAddress(host: host, port: port, security: .system) }
         guard FileManager.default.isReadableFile(atPath: file) else {
           throw CommandFailure("cannot read the certificate \(file)")
@@ -207,7 +270,43 @@ struct LoadCommand: AsyncParsableCommand {
         settings, now: Int64(Date().timeIntervalSince1970))
       try Files.create(genesisOut, try Files.json(loaded))
       print("chain \(loaded.chainID)")
+      let allowance = LoadedGenesis.allowance(of: loaded, meters: meters) + "\n"
+      FileHandle.standardError.write(Data(allowance.utf8))
     }
+  }
+}
+
+/// A file that a report is written to, opened before the load so that a place where nothing can be
+/// written is known before. What it had is replaced when the report is there.
+private final class ReportFile: Sendable {
+  private let path: String
+  private let handle: FileHandle
+  /// Whether the file was not there before; then none is left when there is no report.
+  private let isNew: Bool
+  private let isWritten = Atomic(false)
+
+  init(_ path: String) throws {
+    self.path = path
+    isNew = !FileManager.default.fileExists(atPath: path)
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      throw CommandFailure("cannot write \(path): \(String(cString: strerror(errno)))")
+    }
+    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+  }
+
+  func write(_ data: Data) throws {
+    isWritten.store(true, ordering: .relaxed)
+    do {
+      // A terminal or a pipe has no length.
+      try? handle.truncate(atOffset: 0)
+      try handle.write(contentsOf: data)
+    } catch { throw CommandFailure("cannot write \(path)") }
+  }
+
+  func close() {
+    try? handle.close()
+    if isNew, !isWritten.load(ordering: .relaxed) { unlink(path) }
   }
 }
 
@@ -217,6 +316,9 @@ private final class LoadProgressBar: Sendable {
   private let isTerminal = isatty(STDERR_FILENO) == 1
 
   func say(_ text: String) { write((isTerminal ? "\r\u{1b}[K" : "") + text + "\n") }
+
+  /// Before something else is said on standard error.
+  func clear() { if isTerminal { write("\r\u{1b}[K") } }
 
   func show(_ progress: LoadProgress) {
     if isTerminal {

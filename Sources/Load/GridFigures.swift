@@ -48,6 +48,8 @@ package struct KindTally: Sendable {
   /// Items given up: the node had refused them as busy; or nobody knows what became of them.
   package var dropped = 0
   package var lost = 0
+  /// Items that were due and never sent, since answers came too slowly.
+  package var unsent = 0
   /// Of the items that a block has.
   package var latencies = Latencies.empty
 
@@ -68,67 +70,24 @@ package struct KindTally: Sendable {
     retried += other.retried
     dropped += other.dropped
     lost += other.lost
+    unsent += other.unsent
     latencies.add(other.latencies)
   }
 }
 
-/// One second of a run, all kinds together.
-package struct SecondTally: Sendable {
-  package var applied = 0
-  package var rejected = 0
-  package var busy = 0
-  package var latencies = Histogram<UInt32>(
-    highestTrackableValue: LoadLimits.latency, numberOfSignificantValueDigits: .two)
-}
-
-/// A second of a run as it is kept, when it is over.
-package struct SecondFigures: Hashable, Sendable, Codable {
-  /// From the run's start, from 0.
-  package var second: Int
-  package var applied: Int
-  package var rejected: Int
-  package var busy: Int
-  /// Of the items answered in it, microseconds.
-  package var p50: UInt64
-  package var p99: UInt64
-  package var max: UInt64
-
-  package init(
-    second: Int, applied: Int, rejected: Int, busy: Int, p50: UInt64, p99: UInt64, max: UInt64
-  ) {
-    self.second = second
-    self.applied = applied
-    self.rejected = rejected
-    self.busy = busy
-    self.p50 = p50
-    self.p99 = p99
-    self.max = max
-  }
-}
-
-extension SecondFigures {
-  /// The same second of several grids: counts are summed; of latencies the largest are told.
-  package static func joined(_ parts: [SecondFigures?]) -> SecondFigures? {
-    parts.compactMap(\.self).reduce(nil) { sum, part in
-      guard var sum else { return part }
-      sum.applied += part.applied
-      sum.rejected += part.rejected
-      sum.busy += part.busy
-      sum.p50 = Swift.max(sum.p50, part.p50)
-      sum.p99 = Swift.max(sum.p99, part.p99)
-      sum.max = Swift.max(sum.max, part.max)
-      return sum
-    }
-  }
-}
-
 /// Everything that a grid's answers came to, all its connections together.
-package final class Tally: Sendable {
+package final class GridFigures: Sendable {
   package struct State: Sendable {
+    /// When the load ends, and when a node was heard last, on the `Monotonic` clock.
+    var end: Int64
+    var heard: Int64
     package var kinds: [KindTally] = ItemKind.allCases.map { _ in KindTally() }
     package var seconds: [SecondFigures] = []
     package var current = SecondTally()
     package var second = 0
+    /// Items that were made ready by the end of each of these seconds, since the start.
+    package var issued: [Int] = []
+    package var issuedSoFar = 0
     /// Transfers that left for another grid, by its number: for sure, and perhaps.
     package var departed: [Int: Int] = [:]
     package var perhaps: [Int: Int] = [:]
@@ -138,15 +97,17 @@ package final class Tally: Sendable {
       set { kinds[kind.rawValue] = newValue }
     }
 
+    /// Items that were made ready by the end of that second.
+    package func issued(bySecond second: Int) -> Int {
+      second < issued.count ? issued[second] : issuedSoFar
+    }
+
     /// Closes the seconds up to the one that has `time`, microseconds since the run's start.
     mutating func advance(to time: Int64) {
       let now = Int(max(0, time) / 1_000_000)
       while second < now, second < LoadLimits.seconds.upperBound {
-        seconds.append(
-          SecondFigures(
-            second: second, applied: current.applied, rejected: current.rejected,
-            busy: current.busy, p50: current.latencies.valueAtPercentile(50),
-            p99: current.latencies.valueAtPercentile(99), max: current.latencies.max))
+        seconds.append(SecondFigures(second: second, current))
+        issued.append(issuedSoFar)
         current = SecondTally()
         second += 1
       }
@@ -154,30 +115,47 @@ package final class Tally: Sendable {
   }
 
   private let start: Int64
-  private let end: Int64
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   /// When the load starts and ends, on the `Monotonic` clock.
   package init(start: Int64, end: Int64 = .max) {
     self.start = start
-    self.end = end
+    state = Mutex(State(end: end, heard: start))
   }
+
+  /// The load ends earlier, at that time.
+  package func cut(at time: Int64) { state.withLock { $0.end = min($0.end, time) } }
 
   package var figures: State { state.withLock { $0 } }
 
-  /// What is answered so far: applied, refused, met a busy node.
-  package var progress: (applied: Int, rejected: Int, busy: Int) {
+  /// What is answered so far: applied, refused, met a busy node; what waits for an answer; and when
+  /// a node was heard last, on the `Monotonic` clock.
+  package var progress: (applied: Int, rejected: Int, busy: Int, waiting: Int, heard: Int64) {
     state.withLock { state in
-      state.kinds.reduce(into: (0, 0, 0)) { sum, kind in
+      state.kinds.reduce(into: (0, 0, 0, 0, state.heard)) { sum, kind in
         sum.0 += kind.applied
         sum.1 += kind.answered - kind.applied
         sum.2 += kind.busy
+        sum.3 += kind.sent - kind.answered - kind.dropped - kind.lost
       }
     }
   }
 
-  /// The second that was closed last.
-  package var newest: SecondFigures? { state.withLock { $0.seconds.last } }
+  /// The second that was over last at that time.
+  package func newest(at time: Int64) -> SecondFigures? {
+    state.withLock { state in
+      state.advance(to: time - start)
+      return state.seconds.last
+    }
+  }
+
+  /// So many items were made ready to be sent, or skipped.
+  package func noteIssued(_ count: Int, at time: Int64) {
+    state.withLock { state in
+      state.advance(to: time - start)
+      state.issuedSoFar += count
+    }
+  }
 
   package func change(_ kind: ItemKind, _ body: (inout KindTally) -> Void) {
     state.withLock { body(&$0.kinds[kind.rawValue]) }
@@ -187,11 +165,12 @@ package final class Tally: Sendable {
   package func note(_ kind: ItemKind, _ answers: [ItemAnswer], at time: Int64) {
     state.withLock { state in
       state.advance(to: time - start)
+      state.heard = max(state.heard, time)
       for answer in answers {
         state.kinds[kind.rawValue].note(answer)
         if answer.rejection == nil {
           state.current.applied += 1
-          if time <= end { state.kinds[kind.rawValue].appliedInTime += 1 }
+          if time <= state.end { state.kinds[kind.rawValue].appliedInTime += 1 }
         } else {
           state.current.rejected += 1
         }
@@ -207,8 +186,18 @@ package final class Tally: Sendable {
   package func noteBusy(_ kind: ItemKind, _ count: Int, at time: Int64) {
     state.withLock { state in
       state.advance(to: time - start)
+      state.heard = max(state.heard, time)
       state.kinds[kind.rawValue].busy += count
       state.current.busy += count
+    }
+  }
+
+  /// Counts items whose connection or call broke.
+  package func noteBroken(_ kind: ItemKind, _ count: Int, at time: Int64) {
+    state.withLock { state in
+      state.advance(to: time - start)
+      state.kinds[kind.rawValue].broken += count
+      state.current.broken += count
     }
   }
 
@@ -223,8 +212,11 @@ package final class Tally: Sendable {
     }
   }
 
-  /// Closes the last second.
+  /// Closes the load's last second, and that of the last answer.
   package func finish(at time: Int64) {
-    state.withLock { $0.advance(to: time - start + 999_999) }
+    state.withLock { state in
+      state.advance(to: time - start + 999_999)
+      if !state.current.isEmpty { state.advance(to: Int64(state.second + 1) * 1_000_000) }
+    }
   }
 }
