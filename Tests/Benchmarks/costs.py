@@ -17,15 +17,16 @@ import tempfile
 
 import load_nodes
 from load_figures import load, row, table
-from load_nodes import INTERTIE, Node
+from load_nodes import INTERTIE, Node, Watch
 
 # In this order for each frame; names are mangled ones, where modules stand in the clear.
 STAGES = [
-    ("signature", r"ED25519|Curve25519|PublicKeyV8verifies"),
+    ("signature", r"ED25519|[Xx]25519_|Curve25519|fe_\w+$|PublicKeyV8verifies"),
     ("database, with its syncs", r"sqlite3|GRDB|StoreV|7Storage"),
     ("protobuf", r"SwiftProtobuf|Intertie_V1"),
     ("closes, books, state", r"8Metering|6Market|6Ledger|4Fees|8Pipeline|IntervalV|MerkleTree"),
-    ("entries: form, pool, blocks", r"4Wire|Verifier|EntryPool|9ConsensusC|Replica|SubmissionBatch"),
+    ("entries: form, pool, blocks",
+     r"4Wire|Verifier|EntryPool|9ConsensusC|Replica|SubmissionBatch"),
     ("hashes", r"[Ss][Hh][Aa]256|6Digest"),
     ("TLS, HTTP/2, gRPC", r"NIO|GRPC|BoringSSL"),
 ]
@@ -64,13 +65,13 @@ def costs(folder: pathlib.Path, program: pathlib.Path, options: list, seconds: i
     common = ["--meters", 8000, "--connections", 4, *options]
     load(folder, [node], *common, "--seconds", 2)
     data = folder / "perf.data"
-    before = node.cpu
+    watch = Watch([node])
+    # As long as the load, so that the check after it is not in the samples.
     with subprocess.Popen(
-            ["perf", "record", "-q", "-F", "499", "-g", "-p", str(node.process.pid), "-o", data],
-            stderr=subprocess.DEVNULL) as perf:
+            ["perf", "record", "-q", "-F", "499", "-g", "-p", str(node.process.pid), "-o", data,
+             "--", "sleep", str(seconds)], stderr=subprocess.DEVNULL):
         report = load(folder, [node], *common, "--seconds", seconds)
-        used = (node.cpu - before) / report.applied * 1e6
-        perf.terminate()
+    used = report.costs(watch)[0]
     node.stop()
     return used, {stage: part * used for stage, part in shares(data).items()}, report.rate
 

@@ -1,11 +1,14 @@
 """Nodes as processes for the figures of `intertie load`, from the standard library alone."""
 
+import json
 import os
 import pathlib
 import re
 import signal
 import subprocess
+import threading
 import time
+import typing
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -112,14 +115,69 @@ class Node:
         self.process.wait(timeout=60)
 
 
+class Sample(typing.NamedTuple):
+    """What nodes had used at a time in Unix seconds: MiB resident, CPU seconds, bytes of disk."""
+
+    time: float
+    resident: list[float]
+    cpu: list[float]
+    disk: int
+
+
+class Watch:
+    """Looks at nodes five times a second, as long as they run."""
+
+    def __init__(self, nodes: list[Node]):
+        self.nodes = nodes
+        self.samples: list[Sample] = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                self.samples.append(Sample(
+                    time.time(), [node.memory() for node in self.nodes],
+                    [node.cpu for node in self.nodes], sum(node.disk for node in self.nodes)))
+            except (OSError, TypeError):
+                return
+            time.sleep(0.2)
+
+    def near(self, moment: float) -> Sample:
+        return min(self.samples, key=lambda sample: abs(sample.time - moment))
+
+    def resident(self, moment: float) -> float:
+        return sum(self.near(moment).resident)
+
+    def disk(self, moment: float) -> int:
+        return self.near(moment).disk
+
+    def spent(self, begin: float, end: float) -> list[float]:
+        """CPU seconds of each node."""
+        return [last - first for first, last in zip(self.near(begin).cpu, self.near(end).cpu)]
+
+    def memory(self) -> str:
+        """Of each: in the middle of the time, and at its end."""
+        middle, end = self.samples[len(self.samples) // 2], self.samples[-1]
+        return ", ".join(f"{first:.0f} → {last:.0f} MiB"
+                         for first, last in zip(middle.resident, end.resident))
+
+
 def single(folder: pathlib.Path, meters: int, *options, rate: int = 60, interval: int = 60,
-           funds: int = 1_000_000, program: pathlib.Path = INTERTIE, metrics: bool = True) -> Node:
-    """A node of its own whose chain has that many simulated meters and members."""
+           funds: int = 1_000_000, late_days: int | None = None,
+           program: pathlib.Path = INTERTIE, metrics: bool = True) -> Node:
+    """A node of its own whose chain has that many simulated meters and members; `late_days` is for
+    how long it takes late readings, if not for as long as it does by itself.
+    """
     folder.mkdir(parents=True)
     validator = make_key(folder, "node", "node")
     operator = make_key(folder, "operator", "account")
     intertie(folder, "genesis", "make", "plain.json", "--name", "Trial", "--validator", validator,
              "--operator", operator)
+    if late_days:
+        plain = folder / "plain.json"
+        genesis = json.loads(plain.read_text())
+        genesis["parameters"]["lateDays"] = late_days
+        plain.write_text(json.dumps(genesis))
     intertie(folder, "load", "prepare", "plain.json", "--genesis-out", "grid.json", "--meters",
              meters, "--interval-seconds", interval, "--chain-rate", rate, "--funds", funds)
     return Node(folder, "--genesis=grid.json", "--key=node.key", *options, program=program,
