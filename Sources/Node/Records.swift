@@ -75,8 +75,17 @@ extension ExecutedBlock {
       packets: execution.packets, rounds: execution.rounds, trades: execution.trades,
       history: execution.ledger.history,
       intervals: execution.records, closed: execution.metered.map(\.interval),
-      figures: execution.metered.flatMap(\.figures),
+      figures: Self.figures(of: execution.metered),
       readings: execution.readings)
+  }
+
+  /// Of nearly always one close, which keeps its array; of many, room is made once.
+  private static func figures(of closes: [MeterClose]) -> [MeteredInterval] {
+    if closes.count == 1 { return closes[0].figures }
+    var figures: [MeteredInterval] = []
+    figures.reserveCapacity(closes.reduce(0) { $0 + $1.figures.count })
+    for close in closes { figures += close.figures }
+    return figures
   }
 }
 

@@ -14,6 +14,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import time
 
 import load_nodes
 from load_figures import load, row, table
@@ -38,10 +39,11 @@ WORK = {
 }
 
 
-def shares(data: pathlib.Path) -> dict[str, float]:
-    """The part of all samples that each stage has."""
-    text = subprocess.run(["perf", "script", "-i", data, "-F", "comm,ip,sym"], check=True,
-                          capture_output=True, text=True).stdout
+def shares(data: pathlib.Path, begin: float, end: float) -> dict[str, float]:
+    """The part that each stage has of all samples between two times of the monotonic clock."""
+    text = subprocess.run(
+        ["perf", "script", "-i", data, "-F", "comm,ip,sym", "--time", f"{begin:.6f},{end:.6f}"],
+        check=True, capture_output=True, text=True).stdout
     counts: dict[str, int] = {}
     for sample in re.split(r"\n\n+", text.strip()):
         stage = "runtime, kernel, the rest"
@@ -66,14 +68,17 @@ def costs(folder: pathlib.Path, program: pathlib.Path, options: list, seconds: i
     load(folder, [node], *common, "--seconds", 2)
     data = folder / "perf.data"
     watch = Watch([node])
-    # As long as the load, so that the check after it is not in the samples.
     with subprocess.Popen(
-            ["perf", "record", "-q", "-F", "499", "-g", "-p", str(node.process.pid), "-o", data,
-             "--", "sleep", str(seconds)], stderr=subprocess.DEVNULL):
+            ["perf", "record", "-q", "-k", "mono", "-F", "499", "-g", "-p", str(node.process.pid),
+             "-o", data], stderr=subprocess.DEVNULL) as perf:
         report = load(folder, [node], *common, "--seconds", seconds)
+        perf.terminate()
     used = report.costs(watch)[0]
     node.stop()
-    return used, {stage: part * used for stage, part in shares(data).items()}, report.rate
+    # The load alone, without what comes before it and the check behind it.
+    begin = report.start - time.time() + time.monotonic()
+    parts = shares(data, begin, begin + seconds)
+    return used, {stage: part * used for stage, part in parts.items()}, report.rate
 
 
 def main() -> None:

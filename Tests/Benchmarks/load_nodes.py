@@ -133,17 +133,20 @@ class Watch:
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self) -> None:
-        while True:
+        while all(node.process.poll() is None for node in self.nodes):
             try:
                 self.samples.append(Sample(
                     time.time(), [node.memory() for node in self.nodes],
                     [node.cpu for node in self.nodes], sum(node.disk for node in self.nodes)))
             except (OSError, TypeError):
-                return
+                pass  # A file went, or a node did: the next look tells.
             time.sleep(0.2)
 
     def near(self, moment: float) -> Sample:
-        return min(self.samples, key=lambda sample: abs(sample.time - moment))
+        sample = min(self.samples, key=lambda sample: abs(sample.time - moment))
+        if abs(sample.time - moment) > 2:
+            raise SystemExit("a node was not looked at when it mattered")
+        return sample
 
     def resident(self, moment: float) -> float:
         return sum(self.near(moment).resident)
@@ -153,7 +156,17 @@ class Watch:
 
     def spent(self, begin: float, end: float) -> list[float]:
         """CPU seconds of each node."""
-        return [last - first for first, last in zip(self.near(begin).cpu, self.near(end).cpu)]
+        return [last - first for first, last in zip(self.cpu(begin), self.cpu(end))]
+
+    def cpu(self, moment: float) -> list[float]:
+        """Between the looks before and after it."""
+        after = next((place for place, sample in enumerate(self.samples)
+                      if sample.time >= moment), 0)
+        if after == 0:
+            return self.near(moment).cpu
+        early, late = self.samples[after - 1], self.samples[after]
+        part = (moment - early.time) / (late.time - early.time)
+        return [first + part * (last - first) for first, last in zip(early.cpu, late.cpu)]
 
     def memory(self) -> str:
         """Of each: in the middle of the time, and at its end."""

@@ -77,6 +77,8 @@ def test_a_port_that_is_taken_is_named_with_its_option(folder, place):
     (["--tls-key", "x"], "--tls-certificate and --tls-key are given together"),
     (["--plaintext", "--tls-key", "x", "--tls-certificate", "y"],
      "--plaintext is given with --tls-certificate"),
+    (["--plaintext", "--listen", "0.0.0.0:0"],
+     "--plaintext is for loopback addresses only; 0.0.0.0 needs TLS"),
     (["--listen", "7411"], "--listen: '7411' is not HOST:PORT"),
     (["--listen", ":7411"], "--listen: ':7411' is not HOST:PORT"),
     (["--metrics-listen", "127.0.0.1:99999"],
@@ -87,6 +89,42 @@ def test_options_that_make_no_sense_are_wrong_arguments(tmp_path, words, text):
     # Before anything is read or made: there is no genesis here.
     assert refused(tmp_path, *words) == (64, f"Error: {text}")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("option", [
+    "--port-file", "--peer-port-file", "--backbone-port-file", "--metrics-port-file"])
+@pytest.mark.parametrize("place, why", [
+    ("nowhere/port", "No such file or directory"), ("folder", "Is a directory")])
+def test_a_port_file_that_cannot_be_written_is_told_first(folder, option, place, why):
+    (folder / "folder").mkdir()
+    assert refused(folder, *options(), option, place) == (
+        1, f"Error: the node cannot start: cannot write {place} ({option}): {why}")
+    assert not (folder / "data").exists()
+
+
+def test_a_data_folder_that_cannot_be_made_is_told_in_a_sentence(folder):
+    (folder / "data").write_text("a file")
+    code, text = refused(folder, *options())
+    assert code == 1 and "NSCocoa" not in text
+    assert text.startswith("Error: the node cannot start: no folder can be made at data (--data): ")
+
+
+def test_a_key_that_is_not_the_certificates_is_named(folder):
+    pair = [folder / "data" / name for name in ("tls-certificate.pem", "tls-key.pem")]
+    for turn in ("first", "second"):
+        node = begin(folder, *options(), "--port-file", turn)
+        wait_for(folder / turn, node)
+        node.terminate()
+        assert node.wait(timeout=60) == 0
+        # Without them the node makes others.
+        for file in pair:
+            file.rename(folder / f"{turn}-{file.name}")
+    code, text = refused(
+        folder, *options(), "--tls-certificate", "first-tls-certificate.pem", "--tls-key",
+        "second-tls-key.pem")
+    assert code == 1
+    assert ("no TLS with the certificate first-tls-certificate.pem and the key second-tls-key.pem"
+            in text)
 
 
 def test_a_folder_in_use_is_a_refusal_and_no_halt(folder):

@@ -96,6 +96,12 @@ import Testing
       await fault { try await NodeServer(grid, configuration).run { _ in } }
         == "cannot listen on localhost:\(taken.port) (--listen): Address already in use")
     try grid.close()
+    // The chain, which ends because of it, must not be taken for its cause, however they meet.
+    for _ in 0..<30 {
+      let again = try await open(test)
+      #expect(await fault { try await NodeServer(again, configuration).run { _ in } } != "none")
+      try again.close()
+    }
     let linked = try await open(test, peerPort: taken.port)
     #expect(
       await fault { try await NodeServer(linked, server).run { _ in } }

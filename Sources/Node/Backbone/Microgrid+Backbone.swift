@@ -19,8 +19,8 @@ extension Microgrid {
       }
       group.addTask {
         do throws(NodeFailure) { try await backbone?.host.run() } catch {
-          // Where it cannot listen is for whoever starts the node to mend.
-          if case .invalid = error { return .failure(error) }
+          // Where it cannot listen, whoever starts the node has to mend it.
+          if case .invalid = error, backbone?.host.network?.port == nil { return .failure(error) }
           backbone?.view.fail(error)
           log.critical("without the backbone: \(error)")
         }

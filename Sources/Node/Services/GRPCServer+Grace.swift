@@ -61,7 +61,12 @@ extension HTTP2ServerTransport.Posix {
 package func cannotListen(
   _ host: String, _ port: Int, option: String, _ error: any Error
 ) -> String {
-  let cause = (error as? RuntimeError)?.cause ?? error
-  let fault = (cause as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(cause)"
+  let fault = systemError(in: error) ?? "\((error as? RuntimeError)?.cause ?? error)"
   return "cannot listen on \(PeerAddress(host: host, port: port)) (\(option)): \(fault)"
+}
+
+/// The system's words for what kept a server from listening; nil when it was not the system.
+func systemError(in error: any Error) -> String? {
+  let cause = (error as? RuntimeError)?.cause ?? error
+  return (cause as? IOError).map { String(cString: strerror($0.errnoCode)) }
 }

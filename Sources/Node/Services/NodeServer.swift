@@ -27,7 +27,11 @@ package struct ServerConfiguration: Sendable {
     self.security = security
   }
 
-  var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
+  var isLoopback: Bool { Self.isLoopback(host) }
+
+  package static func isLoopback(_ host: String) -> Bool {
+    host == "localhost" || host == "::1" || host.hasPrefix("127.")
+  }
 }
 
 /// The gRPC server of a node: its services on one port.
@@ -99,17 +103,27 @@ package struct NodeServer: Sendable {
         // Behind the server nobody waits for its port any more.
         for try await part in group where part == .server { group.cancelAll() }
       } catch {
+        // A server that is told to end before it listens calls that an error; looked at before the
+        // cancellation, which ends the chain.
+        let isTold = end.told != nil
         group.cancelAll()
-        // A server that is told to end before it listens calls that an error.
-        if end.told == nil {
+        if !isTold {
           grid.stop()
           if error is NodeFailure || error is CancellationError { throw error }
-          throw NodeFailure.invalid(
-            cannotListen(configuration.host, configuration.port, option: "--listen", error))
+          throw NodeFailure.invalid(whyNotServing(error))
         }
       }
     }
     try end.told?.get()
+  }
+
+  /// What the system does not say comes from the certificate and its key.
+  private func whyNotServing(_ error: any Error) -> String {
+    if case .certificate(let path, let key) = configuration.security, systemError(in: error) == nil
+    {
+      return "no TLS with the certificate \(path) and the key \(key): \(error)"
+    }
+    return cannotListen(configuration.host, configuration.port, option: "--listen", error)
   }
 
   private var security: HTTP2ServerTransport.Posix.TransportSecurity {

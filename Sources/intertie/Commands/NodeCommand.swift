@@ -72,7 +72,6 @@ struct NodeCommand: AsyncParsableCommand {
   var logLevel = LogLevels()
 
   func validate() throws {
-    _ = try Self.listenAddress(listen, "--listen")
     try Self.check(peerListen, peers, peerPortFile, "peer", file: "--peers")
     try Self.check(
       backboneListen, backbonePeers, backbonePortFile, "backbone", file: "--backbone-peers")
@@ -86,6 +85,10 @@ struct NodeCommand: AsyncParsableCommand {
     }
     guard !plaintext || tlsCertificate == nil else {
       throw ValidationError("--plaintext is given with --tls-certificate")
+    }
+    let host = try Self.listenAddress(listen, "--listen").host
+    guard !plaintext || ServerConfiguration.isLoopback(host) else {
+      throw ValidationError("--plaintext is for loopback addresses only; \(host) needs TLS")
     }
   }
 
@@ -104,10 +107,16 @@ struct NodeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let course = NodeCourse()
+    let log = logLevel.logger()
+    let course = NodeCourse(log)
     let signals = StopSignals { course.stop() }
     defer { signals.cancel() }
-    let log = logLevel.logger()
+    for (file, option) in [
+      (portFile, "--port-file"), (peerPortFile, "--peer-port-file"),
+      (backbonePortFile, "--backbone-port-file"), (metricsPortFile, "--metrics-port-file"),
+    ] {
+      if let file { try Self.prepare(file, option) }
+    }
     let display = try await NodeDisplay.open(metricsListen, portFile: metricsPortFile, log)
     defer { display?.close() }
     let configuration = try configuration(metrics: display?.factory, log)
@@ -136,7 +145,7 @@ struct NodeCommand: AsyncParsableCommand {
     do {
       try await NodeServer(grid, server).run { [log, portFile, server] port in
         log.notice("listening", metadata: ["address": "\(server.host):\(port)"])
-        Self.write(port, to: portFile)
+        Self.write(port, to: portFile, log)
       }
     } catch let failure as NodeFailure {
       switch failure {
@@ -154,7 +163,13 @@ struct NodeCommand: AsyncParsableCommand {
     let peerLog = logLevel.logger(of: "Peers")
     let genesis = try Files.genesis(self.genesis)
     let key = try KeyFile.load(self.key).decrypt(passphrase: try protection.passphrase())
-    try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+    do {
+      try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+    } catch {
+      throw CommandFailure(
+        "the node cannot start: no folder can be made at \(data) (--data): "
+          + error.localizedDescription)
+    }
     var configuration = NodeConfiguration(
       genesis: genesis, directory: data, validatorKey: key,
       peers: try Self.peerConfiguration(key, peerListen, peers, "--peer-listen", peerLog),
@@ -169,12 +184,12 @@ struct NodeCommand: AsyncParsableCommand {
       log.notice(
         "listening for the backbone's nodes",
         metadata: ["address": "\(Self.bound(backboneListen, port))"])
-      Self.write(port, to: backbonePortFile)
+      Self.write(port, to: backbonePortFile, log)
     }
     configuration.onPeerPort = { [log, peerPortFile, peerListen] port in
       log.notice(
         "listening for peers", metadata: ["address": "\(Self.bound(peerListen, port))"])
-      Self.write(port, to: peerPortFile)
+      Self.write(port, to: peerPortFile, log)
     }
     return configuration
   }
@@ -188,7 +203,7 @@ struct NodeCommand: AsyncParsableCommand {
       security = .certificate(path: tlsCertificate, key: tlsKey)
     } else {
       let files = try DevelopmentCertificate.load(in: data)
-      if host != "localhost", host != "::1", !host.hasPrefix("127.") {
+      if !ServerConfiguration.isLoopback(host) {
         log.warning("the development certificate names only this machine's loopback addresses")
       }
       security = .certificate(path: files.certificatePath, key: files.keyPath)
@@ -213,9 +228,22 @@ struct NodeCommand: AsyncParsableCommand {
     return "\(host):\(port)"
   }
 
-  static func write(_ port: Int, to file: String?) {
+  /// Throws when a port could not be written to `file`; an older port in it is gone afterwards.
+  private static func prepare(_ file: String, _ option: String) throws {
+    let folder = (file as NSString).deletingLastPathComponent
+    let isThere = access(folder.isEmpty ? "." : folder, W_OK) == 0
+    guard isThere, unlink(file) == 0 || errno == ENOENT else {
+      throw CommandFailure(
+        "the node cannot start: cannot write \(file) (\(option)): "
+          + String(cString: strerror(errno)))
+    }
+  }
+
+  static func write(_ port: Int, to file: String?, _ log: Logger) {
     guard let file else { return }
-    try? Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+    do {
+      try Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+    } catch { log.error("cannot write the port \(port) to \(file): \(error.localizedDescription)") }
   }
 
   /// HOST:PORT of an option, port 0 for one that the system chooses.

@@ -33,7 +33,7 @@ final class NodeDisplay: Sendable {
     MetricsSystem.bootstrap(display.registry)
     display.server.withLock { $0 = server }
     log.notice("serving metrics", metadata: ["address": "\(host):\(server.port)"])
-    NodeCommand.write(server.port, to: portFile)
+    NodeCommand.write(server.port, to: portFile, log)
     return display
   }
 
