@@ -24,6 +24,9 @@ package struct AcknowledgedItems: Sendable {
     package var isThere = false
     /// Whether an answer says that it was applied.
     package var isApplied = false
+    /// The block in which an answer says that it stands, and with what outcome; 0: none.
+    package var height: UInt64 = 0
+    package var rejection: Rejection?
   }
 
   /// An acknowledged item whose receipt is asked for at the end.
@@ -71,6 +74,11 @@ package struct AcknowledgedItems: Sendable {
 
   package mutating func fault(_ text: String) { faults.add(text) }
 
+  /// The highest block that an answer named; 0: none did.
+  package var highest: UInt64 {
+    max(blocks.keys.max() ?? 0, doubts.values.lazy.map(\.height).max() ?? 0)
+  }
+
   /// The item may be on the chain although no answer came.
   package mutating func doubt(_ mark: UInt64) {
     guard doubts[mark] == nil else { return }
@@ -84,7 +92,14 @@ package struct AcknowledgedItems: Sendable {
   /// An answer to an item that was in doubt.
   package mutating func settle(_ mark: UInt64, height: UInt64, rejection: Rejection?) {
     guard var doubt = doubts[mark] else { return }
-    if height > 0 { doubt.isThere = true }
+    if height > 0 {
+      if doubt.height == 0 {
+        acknowledged += 1
+        if rejection == nil { applied += 1 }
+      }
+      doubt.isThere = true
+      (doubt.height, doubt.rejection) = (height, rejection)
+    }
     switch rejection {
     case nil: doubt.isApplied = true
     // It was executed when it came the first time.

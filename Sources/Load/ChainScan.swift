@@ -8,6 +8,10 @@ package struct ChainScan: Sendable {
     package var count = 0
     /// The first ones.
     package var positions: [ReceiptPosition] = []
+    /// Whether an answer says that it was applied.
+    package var isApplied = false
+    /// The place in the block that an answer named.
+    package var told: ReceiptPosition?
   }
 
   /// A block with more entries than were acknowledged in it: where several nodes make blocks, one
@@ -35,7 +39,7 @@ package struct ChainScan: Sendable {
   /// Entries of the simulated meters and members.
   package private(set) var entries = 0
   package private(set) var doubtful: [UInt64: Places] = [:]
-  /// Sampled items, where they stand, in the order of the blocks.
+  /// Sampled items and where they stand: in the order of the blocks, then those that were in doubt.
   package private(set) var sampled: [(AcknowledgedItems.Sample, ReceiptPosition)] = []
   package private(set) var crowds: [Crowd] = []
   private var crowded = 0
@@ -60,9 +64,11 @@ package struct ChainScan: Sendable {
       entries += 1
       let mark = AcknowledgedItems.mark(signed.payload)
       let position = ReceiptPosition(height: height, index: UInt32(index))
-      if items.doubts[mark] != nil {
+      if let doubt = items.doubts[mark] {
         var places = doubtful[mark] ?? Places()
         places.count += 1
+        places.isApplied = doubt.isApplied
+        if doubt.height == height { places.told = position }
         if places.positions.count < LoadLimits.copies { places.positions.append(position) }
         doubtful[mark] = places
         continue
@@ -122,12 +128,35 @@ package struct ChainScan: Sendable {
       (doubt.isThere || doubt.isApplied) && doubtful[mark] == nil
     }
     for mark in missing.keys.sorted() {
-      faults.add("lost: the item \(Hex.encode(withUnsafeBytes(of: mark.bigEndian, Array.init)))")
+      faults.add("lost: \(Self.name(mark))")
     }
     if sampled.count < samples.count {
       faults.add("\(samples.count - sampled.count) of \(samples.count) samples were not found")
     }
+    settled()
     return doubtful.sorted { $0.key < $1.key }.map(\.value).filter { $0.count > 1 }
+  }
+
+  /// What was in doubt until an answer named its block must stand in that one. Of what stands
+  /// nowhere else some receipts are asked for, too: marks are hashes, so the smallest are any.
+  private mutating func settled() {
+    var left = LoadLimits.samples
+    for (mark, places) in doubtful.sorted(by: { $0.key < $1.key }) {
+      guard let doubt = items.doubts[mark], doubt.height > 0 else { continue }
+      guard let told = places.told else {
+        faults.add(
+          "\(Self.name(mark)) was acknowledged in block \(doubt.height), it stands elsewhere")
+        continue
+      }
+      guard places.count == 1, left > 0 else { continue }
+      left -= 1
+      sampled.append(
+        (.init(mark: mark, height: doubt.height, rejection: doubt.rejection), told))
+    }
+  }
+
+  private static func name(_ mark: UInt64) -> String {
+    "the item \(Hex.encode(withUnsafeBytes(of: mark.bigEndian, Array.init)))"
   }
 
   package mutating func fault(_ text: String) { faults.add(text) }

@@ -118,7 +118,8 @@ package actor CommandLane {
         return
       } catch { failure = error as? RPCError }
       attempt += 1
-      count(call, failure)
+      // The load's own end is no broken connection.
+      if !Task.isCancelled { count(call, failure) }
       if failure?.isBusy != true, !call.isDoubtful {
         call.isDoubtful = true
         context.acknowledged.change { acknowledged in

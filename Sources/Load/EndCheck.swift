@@ -1,5 +1,6 @@
 import Domain
 import GRPCCore
+import Synchronization
 import Wire
 
 /// What the check at the end of a run found.
@@ -82,12 +83,29 @@ package struct CheckFindings: Hashable, Sendable, Codable {
 /// refused before any block is not there; what was in doubt was applied once at most. Block by
 /// block, in memory that does not grow with their number.
 package struct EndCheck: Sendable {
+  /// The node has not all blocks in which something was acknowledged.
+  package struct Behind: Error, CustomStringConvertible {
+    package var node: String
+    package var height: UInt64
+    package var highest: UInt64
+
+    package var description: String { "\(node) has \(height) of \(highest) blocks" }
+  }
+
   package var grid: LoadGrid
   package var items: AcknowledgedItems
+  /// Microseconds for which a node may be behind the others, and for which a stream of blocks may
+  /// bring none.
+  package var patience: Int64
+  /// Whether a node that is behind is taken at its word: what it has not is then missing.
+  package var isLast = false
 
-  package init(grid: LoadGrid, items: AcknowledgedItems) {
+  package init(
+    grid: LoadGrid, items: AcknowledgedItems, patience: Int64 = LoadLimits.callSeconds * 1_000_000
+  ) {
     self.grid = grid
     self.items = items
+    self.patience = patience
   }
 
   /// As far as is known without the chain: what was acknowledged, and answers that cannot be right.
@@ -102,7 +120,8 @@ package struct EndCheck: Sendable {
     return findings
   }
 
-  /// Asks the grid's first node. Throws `LoadFailure` with why it cannot tell.
+  /// Asks the grid's first node. Throws `LoadFailure` with why it cannot tell, `Behind` when it
+  /// has not all blocks yet.
   package func run() async throws -> CheckFindings {
     do { return try await compared() } catch let error as RPCError {
       throw LoadFailure(NodeTrouble.text(error, at: grid.node.address.description))
@@ -155,10 +174,11 @@ package struct EndCheck: Sendable {
       $0.toHeight = tip
     }
     do {
-      return try await grid.node.ledger.blocks(request) { response in
+      return try await blocks(request) { response, heard in
         var result = start
         var expected = from
         for try await block in response.messages {
+          heard.note()
           var reader = CanonicalReader(Array(block.header))
           let header = try BlockHeader(from: &reader)
           guard header.height == expected else {
@@ -181,14 +201,45 @@ package struct EndCheck: Sendable {
     }
   }
 
+  /// The stream of blocks, given up when it brings none for a while.
+  private func blocks<Result: Sendable>(
+    _ request: Intertie_V1_BlocksRequest,
+    _ body:
+      @escaping @Sendable (StreamingClientResponse<Intertie_V1_BlockData>, Heard) async throws ->
+      Result
+  ) async throws -> Result {
+    let heard = Heard()
+    return try await withThrowingTaskGroup(of: Result?.self) { group in
+      group.addTask {
+        try await grid.node.ledger.blocks(request) { try await body($0, heard) }
+      }
+      group.addTask {
+        while !Task.isCancelled, Monotonic.now < heard.time + patience {
+          await Monotonic.sleep(until: min(heard.time + patience, Monotonic.now + LoadLimits.look))
+        }
+        return nil
+      }
+      defer { group.cancelAll() }
+      if let result = try await group.next() ?? nil { return result }
+      try Task.checkCancellation()
+      throw LoadFailure(
+        "\(grid.node.address.description) stopped in the middle of its blocks: none came for "
+          + LoadReport.seconds(Double(patience) / 1_000_000))
+    }
+  }
+
   /// Height of the newest block that the node has, once it has all that other nodes acknowledged.
   private func tip() async throws -> UInt64 {
-    let highest = items.blocks.keys.max() ?? 0
-    let deadline = Monotonic.now + LoadLimits.callSeconds * 1_000_000
+    let highest = items.highest
+    let deadline = Monotonic.now + patience
     while true {
       let tip = try await grid.node.currentStatus().height
-      if tip >= highest || Monotonic.now >= deadline { return tip }
+      if tip >= highest || isLast { return tip }
+      guard Monotonic.now < deadline else {
+        throw Behind(node: grid.node.address.description, height: tip, highest: highest)
+      }
       await Monotonic.sleep(until: Monotonic.now + 50_000)
+      try Task.checkCancellation()
     }
   }
 
@@ -229,6 +280,12 @@ package struct EndCheck: Sendable {
       if applied > 1, let first = places.positions.first {
         scan.fault("\(first.height)/\(first.index): applied \(applied) times")
       }
+      // Of what stands in more places not all receipts were seen.
+      if applied == 0, places.isApplied, places.count == places.positions.count,
+        let first = places.positions.first
+      {
+        scan.fault("\(first.height)/\(first.index): acknowledged as applied, and it was not")
+      }
     }
     if copies.count > LoadLimits.copied {
       scan.fault("\(copies.count - LoadLimits.copied) more items stand there several times")
@@ -251,6 +308,15 @@ package struct EndCheck: Sendable {
   private static func text(_ rejection: Rejection?) -> String {
     rejection.map { "\($0)" } ?? "applied"
   }
+}
+
+/// When something came last.
+private final class Heard: Sendable {
+  private let last = Atomic(Monotonic.now)
+
+  var time: Int64 { last.load(ordering: .relaxed) }
+
+  func note() { last.store(Monotonic.now, ordering: .relaxed) }
 }
 
 extension Receipt {

@@ -72,7 +72,7 @@ package enum LoadLimits {
   package static let closeLag = 1.0
   /// Seconds that a run waits for the first interval that its meters can read.
   package static let readableSeconds: Int64 = 60
-  /// Seconds after which a call gives up.
+  /// Seconds after which a call gives up, and a stream of blocks that brings none.
   package static let callSeconds: Int64 = 30
 }
 

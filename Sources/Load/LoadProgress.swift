@@ -33,10 +33,21 @@ package struct LoadProgress: Hashable, Sendable {
   }
 }
 
-extension LoadProgress {
-  /// Whether another ten seconds have just passed; it is shown four times a second.
-  package var isTenthSecond: Bool { passed >= 10_000_000 && passed % 10_000_000 < 250_000 }
+/// Tells which of many progress lines are shown where they do not move: the first one after every
+/// ten seconds, whenever it comes.
+package struct TenSeconds: Hashable, Sendable {
+  private var shown: Int64 = 0
 
+  package init() {}
+
+  package mutating func isDue(_ progress: LoadProgress) -> Bool {
+    let tens = progress.passed / 10_000_000
+    defer { shown = max(shown, tens) }
+    return tens > shown
+  }
+}
+
+extension LoadProgress {
   /// One line: a bar, and what the newest second was like.
   package var line: String {
     let part = min(1, Double(passed) / Double(max(1, seconds) * 1_000_000))

@@ -89,6 +89,7 @@ extension LoadReport {
       health.atRestAfterSeconds.map { String(format: "at rest %.1f s after the end", $0) }
       ?? "not at rest while answers were waited for"
     let silence = health.silent > 0 ? ", \(count(health.silent, "question")) without an answer" : ""
+    guard health.answers > 0 else { return "how it was is unknown" + silence + ", " + recovery }
     return "at most \(number(health.deepestQueueEntries)) entries waited, closes at most "
       + String(format: "%.2f s late", health.latestCloseSeconds) + silence + ", " + recovery
   }

@@ -9,7 +9,7 @@ extension LoadRun {
   ) async -> CheckFindings {
     var findings = CheckFindings()
     for (grid, record) in zip(grids, records) {
-      findings.add(await check(grid, record.items))
+      findings.add(await EndCheck(grid: grid, items: record.items).runOnNodes())
     }
     let departed = figures.reduce(0) { $0 + $1.departed.values.reduce(0, +) }
     do {
@@ -22,20 +22,6 @@ extension LoadRun {
           reason: Self.text(error)))
     }
     return findings
-  }
-
-  /// One grid's chain, as the first of its nodes tells it that can.
-  private func check(_ grid: LoadGrid, _ items: AcknowledgedItems) async -> CheckFindings {
-    var reasons: [String] = []
-    for node in grid.nodes {
-      var asked = grid
-      asked.nodes = [node]
-      do { return try await EndCheck(grid: asked, items: items).run() } catch {
-        let reason = Self.text(error)
-        if !reasons.contains(reason) { reasons.append(reason) }
-      }
-    }
-    return EndCheck(grid: grid, items: items).withoutChain(reasons.joined(separator: "; "))
   }
 
   private static func text(_ error: any Error) -> String {

@@ -88,7 +88,7 @@ package struct LoadRun: Sendable {
     let (usage, sums, health) = try await LoadConnection.use(sockets.flatMap(\.self)) {
       let lanes = LoadLanes(plan, grids, sockets, figures, records, start: start, end: end.time)
       let before = ProcessUsage.current
-      async let health = Watch.all(grids.map(\.nodes), end: end, grace: grace)
+      async let health = Watch.all(grids.map(\.nodes), figures, end: end, grace: grace)
       await drive(lanes, figures, start: start)
       let usage = ProcessUsage.current.since(before)
       let sums = await lanes.sums(figures, mix: plan.mix, from: start, to: end.time)

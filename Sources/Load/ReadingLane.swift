@@ -17,7 +17,12 @@ package actor ReadingLane {
   private struct Batch {
     var message: Intertie_V1_ReadingBatch
     var items: [Item]
+    /// Times that it was sent again.
     var attempts = 0
+    /// Whether it was handed to a stream that may still answer it; else it waits to be sent again.
+    var isOut = true
+
+    var isDoubtful: Bool { items.contains(where: \.isDoubtful) }
   }
 
   package nonisolated let chime: Chime
@@ -120,7 +125,13 @@ package actor ReadingLane {
 
   private func takeAgain(at now: Int64) -> Batch? {
     while let place = again.firstIndex(where: { $0.due <= now }) {
-      if let batch = unanswered[again.remove(at: place).id] { return batch }
+      let id = again.remove(at: place).id
+      guard var batch = unanswered[id] else { continue }
+      batch.attempts += 1
+      batch.isOut = true
+      unanswered[id] = batch
+      context.figures.change(.reading) { [count = batch.items.count] in $0.retried += count }
+      return batch
     }
     return nil
   }
@@ -216,41 +227,40 @@ package actor ReadingLane {
     guard batch.attempts < context.plan.retries else {
       unanswered[ack.id] = nil
       underWay -= count
-      // An earlier attempt may have reached the chain before its stream ended.
-      let isLost = batch.items.contains(where: \.isDoubtful)
-      context.figures.change(.reading) { tally in
-        if isLost { tally.lost += count } else { tally.dropped += count }
-      }
+      giveUp(batch)
       return
     }
-    unanswered[ack.id]?.attempts += 1
-    context.figures.change(.reading) { $0.retried += count }
+    unanswered[ack.id]?.isOut = false
     again.append((ack.id, time + RetryPause.milliseconds(after: Int64(ack.retryAfterMs)) * 1000))
   }
 
-  /// The stream has ended before everything on it was answered.
+  /// Nobody waits for it any more. What only met a busy node never reached the chain; of what is in
+  /// doubt an earlier attempt may have, before its stream ended.
+  private func giveUp(_ batch: Batch) {
+    let (count, isLost) = (batch.items.count, batch.isDoubtful)
+    context.figures.change(.reading) { tally in
+      if isLost { tally.lost += count } else { tally.dropped += count }
+    }
+  }
+
+  /// The stream has ended before everything was answered. What was handed to it broke; what waited
+  /// to be sent again goes on waiting. The load's own end is nobody's fault.
   private func fail(_ error: RPCError?) async {
+    if Task.isCancelled { return }
     streak += 1
-    doubt()
-    let waiting = unanswered.values.reduce(0) { $0 + $1.items.count }
-    context.figures.noteBroken(.reading, max(1, waiting), at: Monotonic.now)
-    again = []
-    var (retried, lost) = (0, 0)
-    for id in unanswered.keys.sorted() {
+    let out = doubt()
+    let waiting = out.reduce(0) { $0 + (unanswered[$1]?.items.count ?? 0) }
+    if waiting > 0 { context.figures.noteBroken(.reading, waiting, at: Monotonic.now) }
+    for id in out {
       guard let batch = unanswered[id] else { continue }
       if batch.attempts < context.plan.retries {
-        unanswered[id]?.attempts += 1
+        unanswered[id]?.isOut = false
         again.append((id, 0))
-        retried += batch.items.count
       } else {
         unanswered[id] = nil
-        lost += batch.items.count
         underWay -= batch.items.count
+        giveUp(batch)
       }
-    }
-    context.figures.change(.reading) { [retried, lost] in
-      $0.retried += retried
-      $0.lost += lost
     }
     // Nobody waits for anything any more.
     if unanswered.isEmpty, isOver { return }
@@ -258,21 +268,23 @@ package actor ReadingLane {
     await Monotonic.sleep(until: Monotonic.now + pause * 1000)
   }
 
-  /// From now on each item under way is followed by itself.
-  private func doubt() {
-    for id in unanswered.keys {
+  /// From now on each item that was handed to the stream is followed by itself. The batches that
+  /// were, in their order.
+  private func doubt() -> [UInt64] {
+    let out = unanswered.keys.sorted().filter { unanswered[$0]?.isOut == true }
+    for id in out {
       guard let batch = unanswered[id] else { continue }
       context.acknowledged.change { acknowledged in
         for item in batch.items where !item.isDoubtful { acknowledged.doubt(item.mark) }
       }
       for index in batch.items.indices { unanswered[id]?.items[index].isDoubtful = true }
     }
+    return out
   }
 
   private func abandon() {
-    doubt()
-    let lost = unanswered.values.reduce(0) { $0 + $1.items.count }
+    _ = doubt()
+    for batch in unanswered.values { giveUp(batch) }
     unanswered = [:]
-    context.figures.change(.reading) { $0.lost += lost }
   }
 }

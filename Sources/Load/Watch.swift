@@ -8,10 +8,11 @@ package struct GridHealth: Hashable, Sendable, Codable {
   package var silent = 0
   /// The most entries that waited for a block.
   package var deepestQueueEntries = 0
-  /// The most that a close was late, seconds of the wall clock.
+  /// The most that a close was late, seconds of the wall clock. A close that was due while a node
+  /// did not answer counts as late until the node was heard again, or asked for the last time.
   package var latestCloseSeconds = 0.0
-  /// Seconds from the load's end until nothing waited and no close was late; none when that did not
-  /// happen while answers were waited for.
+  /// Seconds from the load's end until nothing waited, with the nodes or to be sent again, and no
+  /// close was late; none when that did not happen while answers were waited for.
   @OrNull package var atRestAfterSeconds: Double?
 
   package init() {}
@@ -19,6 +20,12 @@ package struct GridHealth: Hashable, Sendable, Codable {
   package mutating func note(queue: Int, closeLag: Double) {
     answers += 1
     deepestQueueEntries = max(deepestQueueEntries, queue)
+    latestCloseSeconds = max(latestCloseSeconds, closeLag)
+  }
+
+  /// A question had no answer, and a close was due for so many seconds.
+  package mutating func noteSilence(closeLag: Double) {
+    silent += 1
     latestCloseSeconds = max(latestCloseSeconds, closeLag)
   }
 
@@ -35,6 +42,33 @@ package struct GridHealth: Hashable, Sendable, Codable {
   }
 }
 
+/// Since when a close is due on a node, as far as its answers tell.
+package struct DueClose: Hashable, Sendable {
+  /// On the `Monotonic` clock. Before the first answer a close may be due since the first question.
+  private var due: Int64
+  private var isSilent = false
+
+  package init(asked: Int64) { due = asked }
+
+  /// Takes an answer; for how long a close was due at most, seconds, the time without answers
+  /// included.
+  package mutating func note(_ status: Intertie_V1_StatusResponse, at time: Int64) -> Double {
+    let rate = max(1, status.rate)
+    let gap = isSilent ? lag(at: time) : 0
+    isSilent = false
+    due = time - (status.chainTimeUs - status.nextCloseUs) / rate
+    return max(gap, Double(status.closeLagUs) / Double(rate) / 1_000_000)
+  }
+
+  /// A question had no answer until that time; for how long a close may be due, seconds.
+  package mutating func noteSilence(at time: Int64) -> Double {
+    isSilent = true
+    return lag(at: time)
+  }
+
+  private func lag(at time: Int64) -> Double { Double(max(0, time - due)) / 1_000_000 }
+}
+
 /// Asks the nodes how they are, once a second, on the connections that carry no load.
 package struct Watch: Sendable {
   package var nodes: [LoadConnection]
@@ -42,22 +76,26 @@ package struct Watch: Sendable {
   package var end: LoadEnd
   /// Microseconds after it for which answers are waited for.
   package var grace: Int64
+  /// Items of the run that wait for an answer or to be sent again.
+  package var waiting: @Sendable () -> Int
 
-  package init(nodes: [LoadConnection], end: LoadEnd, grace: Int64) {
+  package init(
+    nodes: [LoadConnection], end: LoadEnd, grace: Int64, waiting: @escaping @Sendable () -> Int
+  ) {
     self.nodes = nodes
     self.end = end
     self.grace = grace
+    self.waiting = waiting
   }
 
   /// Of each of several grids, all at the same time.
-  package static func all(_ grids: [[LoadConnection]], end: LoadEnd, grace: Int64) async
-    -> [GridHealth]
-  {
+  package static func all(
+    _ grids: [[LoadConnection]], _ figures: [GridFigures], end: LoadEnd, grace: Int64
+  ) async -> [GridHealth] {
     await withTaskGroup(of: (Int, GridHealth).self) { group in
-      for (index, nodes) in grids.enumerated() {
-        group.addTask {
-          (index, await Watch(nodes: nodes, end: end, grace: grace).run())
-        }
+      for (index, (nodes, figures)) in zip(grids, figures).enumerated() {
+        let watch = Watch(nodes: nodes, end: end, grace: grace) { figures.progress.waiting }
+        group.addTask { (index, await watch.run()) }
       }
       var all = grids.map { _ in GridHealth() }
       for await (index, health) in group { all[index] = health }
@@ -80,16 +118,17 @@ package struct Watch: Sendable {
   private func follow(_ node: LoadConnection) async -> GridHealth {
     var health = GridHealth()
     var heard = Monotonic.now
+    var close = DueClose(asked: heard)
     while Monotonic.now - grace < end.time, !Task.isCancelled {
       let asked = Monotonic.now
       var isAtRest = false
       do {
         let status = try await node.status.status(.init(), options: Self.options)
-        let lag = Double(status.closeLagUs) / Double(max(1, status.rate)) / 1_000_000
         heard = Monotonic.now
-        health.note(queue: Int(status.queueDepth), closeLag: lag)
-        isAtRest = status.queueDepth == 0 && lag < LoadLimits.closeLag
-      } catch { health.silent += 1 }
+        let lag = Double(status.closeLagUs) / Double(max(1, status.rate)) / 1_000_000
+        health.note(queue: Int(status.queueDepth), closeLag: close.note(status, at: heard))
+        isAtRest = status.queueDepth == 0 && lag < LoadLimits.closeLag && waiting() == 0
+      } catch { health.noteSilence(closeLag: close.noteSilence(at: Monotonic.now)) }
       let now = Monotonic.now
       if now - max(heard, end.time) > LoadLimits.goneLook { break }
       if now >= end.time, isAtRest {

@@ -1,5 +1,6 @@
 """`intertie load` as whoever runs it sees it: what it refuses, how it is ended, and its report."""
 
+import contextlib
 import json
 import pathlib
 import signal
@@ -38,27 +39,37 @@ class Trial:
             [str(INTERTIE), "node", "--genesis", "grid.json", "--data", "data", "--key", "node.key",
              "--listen", "127.0.0.1:0", "--port-file", "port"],
             cwd=folder, env={"INTERTIE_PASSPHRASE": "interop"}, stderr=subprocess.DEVNULL)
-        self.address = f"127.0.0.1:{wait_for(folder / 'port', self.node)}"
+        try:
+            self.address = f"127.0.0.1:{wait_for(folder / 'port', self.node)}"
+        except BaseException:
+            self.end()
+            raise
         self.options = ("--node", self.address, "--ca", "data/tls-certificate.pem", "--meters",
                         METERS)
 
-    def drive(self, *words: str) -> subprocess.Popen:
-        """A run that goes on; its report goes to report.json."""
+    @contextlib.contextmanager
+    def drive(self, *words: str):
+        """A run that goes on, as long as its caller at most; its report goes to report.json."""
         (self.folder / "report.json").unlink(missing_ok=True)
-        return subprocess.Popen(
-            [str(INTERTIE), "load", *self.options, "--json", "report.json", *words],
-            cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={})
+        with subprocess.Popen(
+                [str(INTERTIE), "load", *self.options, "--json", "report.json", *words],
+                cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                env={}) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
-    def wait_until_applied(self, height: int) -> None:
-        """Until the chain has grown to that height."""
-        deadline = time.monotonic() + 30
-        while self.height() < height:
+    def wait_until_applied(self, readings: int) -> None:
+        """Until the chain has applied so many readings."""
+        deadline = time.monotonic() + 60
+        while self.readings() < readings:
             assert time.monotonic() < deadline, "the load does not begin"
             time.sleep(0.05)
 
-    def height(self) -> int:
+    def readings(self) -> int:
         status = run(self.folder, "status", *self.options[:4], "--json")
-        return int(json.loads(status).get("height", 0))
+        return int(json.loads(status).get("readings", 0))
 
     def report(self) -> dict:
         return json.loads((self.folder / "report.json").read_text())
@@ -93,6 +104,25 @@ def test_a_report_that_cannot_be_written_is_known_first(trial, option, file):
     (trial.folder / "folder").mkdir(exist_ok=True)
     result = load(trial.folder, *trial.options, "--seconds", "1", option, file)
     assert result.returncode == 1 and result.stderr.startswith(f"Error: cannot write {file}: ")
+
+
+def test_a_report_without_a_place_leaves_none(trial):
+    result = load(trial.folder, *trial.options, "--json", "new.json", "--csv", "nowhere/x")
+    assert result.returncode == 1 and "cannot write nowhere/x: No such file" in result.stderr
+    assert not (trial.folder / "new.json").exists()
+
+
+def test_two_names_of_one_report(trial):
+    result = load(trial.folder, *trial.options, "--json", "one", "--csv", "./one")
+    assert result.returncode == 64 and "--json and --csv are two files" in result.stderr
+    assert not (trial.folder / "one").exists()
+
+
+def test_a_report_that_does_not_fit(trial):
+    result = load(trial.folder, *trial.options, "--rate", "50", "--seconds", "1", "--json",
+                  "/dev/full")
+    assert result.returncode == 1 and "\ncheck           passed" in result.stdout
+    assert "Error: cannot write /dev/full: No space left on device" in result.stderr
 
 
 def test_a_wrong_certificate(trial, tmp_path):
@@ -135,13 +165,12 @@ def test_what_a_prepared_chain_allows(trial, tmp_path):
 
 
 def test_a_signal_ends_the_load_and_the_report_is_there(trial):
-    trial.wait_until_applied(1)
     for number in (signal.SIGINT, signal.SIGTERM):
-        before = trial.height()
-        process = trial.drive("--rate", "200", "--seconds", "3600")
-        trial.wait_until_applied(before + 20)
-        process.send_signal(number)
-        text, _ = process.communicate(timeout=60)
+        before = trial.readings()
+        with trial.drive("--rate", "200", "--seconds", "3600") as process:
+            trial.wait_until_applied(before + 20)
+            process.send_signal(number)
+            text, _ = process.communicate(timeout=60)
         assert process.returncode == 0, text
         report = trial.report()
         assert report["isStopped"] and 0 < report["loadSeconds"] < 3600
@@ -152,31 +181,32 @@ def test_a_signal_ends_the_load_and_the_report_is_there(trial):
 
 
 def test_a_second_signal_ends_at_once(trial):
-    before = trial.height()
-    process = trial.drive("--rate", "200", "--seconds", "3600", "--grace", "600")
-    trial.wait_until_applied(before + 20)
-    # What is under way is not answered, and so waited for.
-    trial.node.send_signal(signal.SIGSTOP)
-    try:
-        process.send_signal(signal.SIGINT)
-        while not (line := process.stderr.readline()).startswith("ending: "):
-            assert line, "it does not say that it ends"
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=30)[0] == ""
-        assert process.returncode == 130
-        assert not (trial.folder / "report.json").exists()
-    finally:
-        trial.node.send_signal(signal.SIGCONT)
+    before = trial.readings()
+    with trial.drive("--rate", "200", "--seconds", "3600", "--grace", "600") as process:
+        trial.wait_until_applied(before + 20)
+        # What is under way is not answered, and so waited for.
+        trial.node.send_signal(signal.SIGSTOP)
+        try:
+            process.send_signal(signal.SIGINT)
+            while not (line := process.stderr.readline()).startswith("ending: "):
+                assert line, "it does not say that it ends"
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=30)[0] == ""
+            assert process.returncode == 130
+            assert not (trial.folder / "report.json").exists()
+        finally:
+            trial.node.send_signal(signal.SIGCONT)
 
 
 def test_a_node_that_is_gone(tmp_path):
     trial = Trial(tmp_path)
     try:
-        process = trial.drive("--rate", "200", "--seconds", "3600", "--retry", "0", "--grace", "1")
-        trial.wait_until_applied(20)
-        trial.node.kill()
-        process.send_signal(signal.SIGINT)
-        text, _ = process.communicate(timeout=90)
+        with trial.drive("--rate", "200", "--seconds", "3600", "--retry", "0", "--grace",
+                         "1") as process:
+            trial.wait_until_applied(20)
+            trial.node.kill()
+            process.send_signal(signal.SIGINT)
+            text, _ = process.communicate(timeout=90)
         assert process.returncode == 3, text
         check = trial.report()["check"]
         assert f"NOT CHECKED: {check['acknowledged']:,} acknowledged" in text

@@ -120,6 +120,27 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
     #expect(copies[0].positions.map(\.height) == [1, 3])
   }
 
+  /// What was acknowledged in the end counts as that, must stand where it was said, and its receipt
+  /// is asked for.
+  @Test mutating func whatWasSettledMustStandWhereItWasSaid() throws {
+    for version: UInt16 in 1...2 { items.doubt(mark(reading(version))) }
+    items.settle(mark(reading(1)), height: 1, rejection: nil)
+    items.settle(mark(reading(2)), height: 2, rejection: .staleVersion)
+    #expect(items.acknowledged == 2 && items.applied == 1 && items.highest == 2)
+    let found = try scan([[reading(1)], [reading(2)]]).0
+    #expect(found.faults.count == 0)
+    let places = found.sampled.sorted { $0.1.height < $1.1.height }
+    #expect(places.map(\.1.height) == [1, 2])
+    #expect(places.map(\.0.rejection) == [nil, .staleVersion])
+    let faults = try scan([[reading(1), reading(2)], []]).0.faults
+    #expect(faults.count == 1)
+    #expect(faults.texts[0].hasSuffix("was acknowledged in block 2, it stands elsewhere"))
+    // In its block and in another one: the receipts have to tell.
+    let (twice, copies) = try scan([[reading(1), reading(2)], [reading(2)]])
+    #expect(twice.faults.count == 0 && twice.sampled.count == 1)
+    #expect(copies.map(\.isApplied) == [false])
+  }
+
   @Test mutating func commandsCount() throws {
     let payload = WireCommand.payload(
       of: Command(

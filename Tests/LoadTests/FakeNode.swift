@@ -36,6 +36,15 @@ final class FakeNode: Sendable {
     var known: Set<UInt64> = []
     var arrivals: [Arrival] = []
     var port: Int?
+    var bounds = ChainBounds()
+  }
+
+  /// What it tells of its chain.
+  struct ChainBounds: Sendable {
+    /// The newest block that it has.
+    var tip = UInt64.max
+    /// After that one a stream of blocks brings no more, and does not end.
+    var stalled = UInt64.max
   }
 
   let isLate = Chime()
@@ -44,15 +53,35 @@ final class FakeNode: Sendable {
   /// After the script it takes everything.
   init(_ script: [Answer]) { state = Mutex(State(script: script)) }
 
+  var bounds: ChainBounds {
+    get { state.withLock { $0.bounds } }
+    set { state.withLock { $0.bounds = newValue } }
+  }
+
+  /// The bodies of the blocks that it has, from the first on.
+  var bodies: [[UInt8]] {
+    state.withLock { state in
+      state.blocks.prefix(Int(clamping: state.bounds.tip)).map { block in
+        var writer = CanonicalWriter()
+        for entry in block {
+          writer.write(entry.kind.rawValue)
+          writer.write(counted: entry.signed.payload)
+          writer.write(entry.signed.signature)
+        }
+        return writer.bytes
+      }
+    }
+  }
+
   var arrivals: [Arrival] { state.withLock { $0.arrivals } }
 
   /// Returns when so many batches and calls have come.
   func arrival(_ count: Int) async throws {
-    try await wait(30, every: 2, for: "an arrival") { arrivals.count >= count }
+    try await wait(240, every: 2, for: "an arrival") { arrivals.count >= count }
   }
 
   func port() async throws -> Int {
-    try await wait(30, every: 2, for: "a port") { state.withLock { $0.port != nil } }
+    try await wait(240, every: 2, for: "a port") { state.withLock { $0.port != nil } }
     return state.withLock { $0.port ?? 0 }
   }
 
@@ -62,14 +91,8 @@ final class FakeNode: Sendable {
   {
     var scan = ChainScan(
       items, meters: Set(meters.map(\.publicKey)), members: Set(members.map(\.publicKey)))
-    for (index, block) in state.withLock({ $0.blocks }).enumerated() {
-      var writer = CanonicalWriter()
-      for entry in block {
-        writer.write(entry.kind.rawValue)
-        writer.write(counted: entry.signed.payload)
-        writer.write(entry.signed.signature)
-      }
-      try scan.add(height: UInt64(index + 1), body: writer.bytes)
+    for (index, body) in bodies.enumerated() {
+      try scan.add(height: UInt64(index + 1), body: body)
     }
     let copies = scan.finish()
     return (scan, copies.count)
@@ -79,7 +102,8 @@ final class FakeNode: Sendable {
   func serve(on port: Int = 0, until end: Chime) async throws {
     let transport = HTTP2ServerTransport.Posix(
       address: .ipv4(host: "127.0.0.1", port: port), transportSecurity: .plaintext)
-    let server = GRPCServer(transport: transport, services: [Services(node: self)])
+    let server = GRPCServer(
+      transport: transport, services: [Services(node: self), FakeChain(node: self)])
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try? await server.serve() }
       let bound = try await transport.listeningAddress.ipv4?.port
@@ -99,7 +123,8 @@ final class FakeNode: Sendable {
   }
 
   /// One result for each: the block's height, or why it is in none.
-  private func take(_ entries: [SignedBytes], _ kind: EntryKind, known reason: Rejection)
+  @discardableResult
+  func take(_ entries: [SignedBytes], _ kind: EntryKind, known reason: Rejection)
     -> [ReadingResult]
   {
     state.withLock { state in

@@ -24,11 +24,13 @@ private struct LaneTrial: Sendable {
     plan.commandsPerCall = 4
   }
 
-  /// So many items an hour that the last one is just due and no more comes for a while.
+  /// So many items a day that the last one is just due, and no more comes for minutes: a machine
+  /// that has much else to do changes nothing.
   private func pacer(_ count: Int) -> Pacer {
-    let between = Int64(3_600_000_000 / count)
+    let day: Int64 = 86_400_000_000
+    let between = day / Int64(count)
     return Pacer(
-      perSecond: Double(count) / 3600, phase: 0, start: now - 3_600_000_000 + between / 2,
+      perSecond: Double(count) / 86_400, phase: 0, start: now - day + between / 2,
       end: now + between / 4)
   }
 
@@ -57,7 +59,7 @@ private struct LaneTrial: Sendable {
 
   /// Runs `body` with a connection to the node, which ends with it.
   func connected(_ body: @escaping @Sendable (LoadConnection) async throws -> Void) async throws {
-    try await within(60, "a lane") {
+    try await within(300, "a lane") {
       let end = Chime()
       async let server: Void = node.serve(until: end)
       let address = LoadAddress(
@@ -66,6 +68,17 @@ private struct LaneTrial: Sendable {
       try await LoadConnection.use([connection]) { try await body(connection) }
       end.finish()
       try await server
+    }
+  }
+
+  /// Sends ten readings, and ends the run when that holds.
+  func stopped(when isReady: @escaping @Sendable (KindTally) -> Bool) async throws {
+    try await connected { connection in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { await readings(10, on: connection).run() }
+        try await wait(240, every: 2, for: "the lane") { isReady(figures.figures[.reading]) }
+        group.cancelAll()
+      }
     }
   }
 
@@ -154,10 +167,42 @@ private struct LaneTrial: Sendable {
     try trial.expectClean(entries: 10)
   }
 
+  /// The run ends while a batch waits to be sent again: the node refused it, nothing was lost.
+  @Test func whatABusyNodeRefusedIsDroppedAtTheEnd() async throws {
+    let trial = LaneTrial([.busy(milliseconds: 60_000)])
+    try await trial.stopped { $0.busy == 10 }
+    let tally = trial.figures.figures[.reading]
+    #expect(tally.dropped == 10 && tally.lost == 0 && tally.broken == 0 && tally.retried == 0)
+    #expect(trial.acknowledged.items.doubts.isEmpty)
+    try trial.expectClean(entries: 0)
+  }
+
+  /// The run ends while a batch has no answer: no connection broke, and nothing was sent again.
+  @Test func theRunsEndIsNoBrokenConnection() async throws {
+    let trial = LaneTrial([.takeLate])
+    try await trial.stopped { $0.sent == 10 && trial.node.arrivals.count == 1 }
+    let tally = trial.figures.figures[.reading]
+    #expect(tally.lost == 10 && tally.dropped == 0 && tally.broken == 0 && tally.retried == 0)
+    #expect(trial.acknowledged.items.doubts.count == 10)
+    try trial.expectClean(entries: 10)
+  }
+
+  /// A stream breaks while one batch waits for a busy node: only the other one broke.
+  @Test func aBreakDoesNotConcernWhatWaits() async throws {
+    var trial = LaneTrial([.busy(milliseconds: 60_000), .takeAndBreak])
+    trial.plan.batch = 5
+    try await trial.stopped { $0.rejected[.duplicate] == 5 }
+    let tally = trial.figures.figures[.reading]
+    #expect(tally.busy == 5 && tally.broken == 5 && tally.retried == 5)
+    #expect(tally.dropped == 5 && tally.lost == 0)
+    #expect(trial.acknowledged.items.doubts.count == 5)
+    try trial.expectClean(entries: 5)
+  }
+
   /// The whole node goes and comes again, on the same port and with the same chain.
   @Test func aConnectionThatBreaks() async throws {
     let trial = LaneTrial([.takeLate])
-    try await within(60, "a connection that breaks") {
+    try await within(300, "a connection that breaks") {
       let (gone, free, end) = (Chime(), Chime(), Chime())
       async let first: Void = {
         defer { free.finish() }

@@ -44,11 +44,13 @@ struct LoadCommand: AsyncParsableCommand {
         seconds it was, and its rates are over these. A second signal ends at once, without a \
         report.
 
-        At the end the chain is read through the nodes' public services and held against what \
-        was acknowledged. Exit codes: 0 all is there, also when the load was ended early; 1 \
-        anything of it is missing or there twice, nothing was applied, or the load could not \
-        begin; 3 not checked, since no node tells what the chain has: the rest of the report is \
-        there; 130 ended by a second signal, or by one before the load; 64 wrong arguments.
+        At the end all blocks since the load began are read through the nodes' public services \
+        and held against what was acknowledged. Exit codes, the first that fits: 1 the load could \
+        not begin, or anything acknowledged is missing or there twice; 3 not or not wholly \
+        checked, since no node tells what the chain has, whether or not anything was applied: the \
+        rest of the report is there; 1 nothing was applied; 0 all is there, also when the load \
+        was ended early. Besides: 130 ended by a second signal, or by one before the load; 64 \
+        wrong arguments.
         """)
     @Option(
       name: .customLong("node"), parsing: .singleValue,
@@ -128,7 +130,7 @@ struct LoadCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-      let files = try [json, csv].map { try $0.map(ReportFile.init) }
+      let files = try ReportFile.open(json: json, csv: csv)
       defer { for file in files { file?.close() } }
       let progress = LoadProgressBar()
       let end = LoadEnd()
@@ -285,23 +287,56 @@ private final class ReportFile: Sendable {
   private let isNew: Bool
   private let isWritten = Atomic(false)
 
-  init(_ path: String) throws {
+  private init(_ path: String) throws {
     self.path = path
     isNew = !FileManager.default.fileExists(atPath: path)
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw CommandFailure("cannot write \(path): \(String(cString: strerror(errno)))")
-    }
+    let descriptor = reportDescriptor(path)
+    guard descriptor >= 0 else { throw Self.failure(path) }
     handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+  }
+
+  /// Both, or none of them: when one cannot be written or they are one file, none is left.
+  static func open(json: String?, csv: String?) throws -> [ReportFile?] {
+    let first = try json.map(ReportFile.init)
+    do {
+      let second = try csv.map(ReportFile.init)
+      if let first, let second, first.isSame(as: second) {
+        throw ValidationError("--json and --csv are two files")
+      }
+      return [first, second]
+    } catch {
+      first?.close()
+      throw error
+    }
+  }
+
+  /// Whether they are one regular file under two names; a terminal or a pipe takes both reports.
+  private func isSame(as other: ReportFile) -> Bool {
+    var (its, others) = (stat(), stat())
+    guard fstat(handle.fileDescriptor, &its) == 0,
+      fstat(other.handle.fileDescriptor, &others) == 0
+    else { return false }
+    return its.st_mode & S_IFMT == S_IFREG && its.st_dev == others.st_dev
+      && its.st_ino == others.st_ino
+  }
+
+  private static func failure(_ path: String) -> CommandFailure {
+    CommandFailure("cannot write \(path): \(String(cString: strerror(errno)))")
   }
 
   func write(_ data: Data) throws {
     isWritten.store(true, ordering: .relaxed)
-    do {
-      // A terminal or a pipe has no length.
-      try? handle.truncate(atOffset: 0)
-      try handle.write(contentsOf: data)
-    } catch { throw CommandFailure("cannot write \(path)") }
+    // A terminal or a pipe has no length.
+    try? handle.truncate(atOffset: 0)
+    try data.withUnsafeBytes { bytes in
+      var left = bytes
+      while !left.isEmpty {
+        let count = writeSome(left, to: handle.fileDescriptor)
+        if count < 0 && errno == EINTR { continue }
+        guard count >= 0 else { throw Self.failure(path) }
+        left = UnsafeRawBufferPointer(rebasing: left.dropFirst(count))
+      }
+    }
   }
 
   func close() {
@@ -310,10 +345,21 @@ private final class ReportFile: Sendable {
   }
 }
 
+/// A descriptor to write to the file, which is created if it is not there; -1 with `errno`.
+private func reportDescriptor(_ path: String) -> Int32 {
+  open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+}
+
+/// How many bytes were written; -1 with `errno`.
+private func writeSome(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+  write(descriptor, bytes.baseAddress, bytes.count)
+}
+
 /// How far a run has come, on standard error: a line that moves on a terminal, else a line every
 /// ten seconds.
 private final class LoadProgressBar: Sendable {
   private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let shown = Mutex(TenSeconds())
 
   func say(_ text: String) { write((isTerminal ? "\r\u{1b}[K" : "") + text + "\n") }
 
@@ -323,7 +369,7 @@ private final class LoadProgressBar: Sendable {
   func show(_ progress: LoadProgress) {
     if isTerminal {
       write("\r\u{1b}[K" + progress.line)
-    } else if progress.isTenthSecond {
+    } else if shown.withLock({ $0.isDue(progress) }) {
       write(progress.line + "\n")
     }
   }

@@ -6,8 +6,8 @@ import Synchronization
 /// How far a node is between its start and its end, so that it can be asked to stop at any time.
 ///
 /// Once its chain runs it ends after the block under way. Before that nothing was acknowledged, and
-/// whatever opens the chain is cancelled. While it reads its files or waits for a passphrase, nothing
-/// is open, and the process ends at once.
+/// whatever opens the chain is cancelled. While it reads its files or waits for a passphrase,
+/// nothing is open, and the process ends at once.
 final class NodeCourse: Sendable {
   private struct State {
     var isAsked = false

@@ -1,0 +1,213 @@
+import Domain
+import Load
+import ProcessSupport
+import TestSupport
+import Testing
+import Wire
+
+/// One chain of two blocks with two readings each, told by several nodes.
+private struct ChainTrial: Sendable {
+  private let meter = LoadKeys.meter(0, seed: 1)
+  private let blocks: [[SignedBytes]]
+  let nodes: [FakeNode]
+  var items = AcknowledgedItems(draws: LoadDraws(seed: 1))
+
+  init(nodes count: Int) {
+    let meter = self.meter
+    let blocks = [[1, 2], [3, 4]].map { (versions: [UInt16]) in
+      versions.map { version in
+        let payload = WireReading.payload(
+          of: Reading(
+            chain: Digest.sha256([1]), meter: meter.publicKey, interval: Interval(7),
+            exported: Energy(1), imported: .zero, version: version))
+        return SignedBytes(payload: payload, signature: meter.sign(payload, for: .reading))
+      }
+    }
+    self.blocks = blocks
+    nodes = (0..<count).map { _ in
+      let node = FakeNode([])
+      for block in blocks { node.take(block, .reading, known: .duplicate) }
+      return node
+    }
+    for (index, block) in blocks.enumerated() {
+      for entry in block {
+        items.note(
+          AcknowledgedItems.mark(entry.payload), height: UInt64(index + 1), rejection: nil)
+      }
+    }
+  }
+
+  /// The same, but all was in doubt before it was acknowledged, as this.
+  mutating func settle(_ rejection: Rejection?) {
+    items = AcknowledgedItems(draws: LoadDraws(seed: 1))
+    for (index, block) in blocks.enumerated() {
+      for entry in block {
+        let mark = AcknowledgedItems.mark(entry.payload)
+        items.doubt(mark)
+        items.settle(mark, height: UInt64(index + 1), rejection: rejection)
+      }
+    }
+  }
+
+  /// Runs `body` with connections to all nodes, which end with it.
+  func connected<T: Sendable>(
+    _ body: @escaping @Sendable ([LoadConnection]) async throws -> T
+  ) async throws -> T {
+    try await within(300, "nodes with a chain") {
+      let ends = nodes.map { _ in Chime() }
+      return try await withThrowingTaskGroup(of: Void.self) { group in
+        for (node, end) in zip(nodes, ends) {
+          group.addTask { try await node.serve(until: end) }
+        }
+        var connections: [LoadConnection] = []
+        for node in nodes {
+          connections.append(
+            try LoadConnection(
+              LoadAddress(
+                host: "127.0.0.1", port: try await node.port(), security: .plaintext)))
+        }
+        let opened = connections
+        let result = try await LoadConnection.use(opened) { try await body(opened) }
+        for end in ends { end.finish() }
+        try await group.waitForAll()
+        return result
+      }
+    }
+  }
+
+  /// What the check says that waits so many microseconds for a node.
+  func checked(patience: Int64 = 30_000_000) async throws -> CheckFindings {
+    try await connected { connections in
+      var grids = try await LoadGrid.discover(connections)
+      try #require(grids.count == 1)
+      grids[0].keys = await LoadKeys.derive(1, seed: 1)
+      return await EndCheck(grid: grids[0], items: items, patience: patience).runOnNodes()
+    }
+  }
+}
+
+@Suite("The check at the end, whatever nodes do") struct EndCheckTests {
+  @Test func aWholeChainPasses() async throws {
+    let findings = try await ChainTrial(nodes: 1).checked()
+    #expect(findings.verdict == .passed, "\(findings.texts)")
+    #expect(findings.blocks == 2 && findings.entries == 4 && findings.receipts == 4)
+  }
+
+  @Test func aNodeThatIsBehindIsPassedOver() async throws {
+    let trial = ChainTrial(nodes: 2)
+    trial.nodes[0].bounds.tip = 1
+    let findings = try await trial.checked(patience: 200_000)
+    #expect(findings.verdict == .passed && findings.blocks == 2, "\(findings.texts)")
+  }
+
+  /// When no node has it, it is missing.
+  @Test func whatAllNodesAreBehindOfIsMissing() async throws {
+    let trial = ChainTrial(nodes: 2)
+    for node in trial.nodes { node.bounds.tip = 1 }
+    let findings = try await trial.checked(patience: 200_000)
+    #expect(findings.verdict == .failed && findings.blocks == 1)
+    #expect(findings.texts.contains { $0.contains("block 2: entries were acknowledged in it") })
+  }
+
+  @Test func aNodeThatStopsInTheMiddleOfItsBlocksIsGivenUp() async throws {
+    let trial = ChainTrial(nodes: 1)
+    trial.nodes[0].bounds.stalled = 1
+    let findings = try await trial.checked(patience: 500_000)
+    #expect(findings.verdict == .notChecked && findings.acknowledged == 4)
+    #expect(findings.unchecked[0].reason.contains("stopped in the middle of its blocks"))
+    let both = ChainTrial(nodes: 2)
+    both.nodes[0].bounds.stalled = 1
+    #expect(try await both.checked(patience: 500_000).verdict == .passed)
+  }
+
+  /// The node's receipts say that all was applied.
+  @Test func receiptsOfWhatWasInDoubtAreCompared() async throws {
+    var trial = ChainTrial(nodes: 1)
+    trial.settle(nil)
+    var findings = try await trial.checked()
+    #expect(findings.verdict == .passed && findings.receipts == 4, "\(findings.texts)")
+    #expect(findings.acknowledged == 4 && findings.doubtfulFound == 4)
+    trial = ChainTrial(nodes: 1)
+    trial.settle(.staleVersion)
+    findings = try await trial.checked()
+    #expect(findings.faults == 4)
+    #expect(findings.texts[0].contains("its receipt says applied"), "\(findings.texts)")
+  }
+
+  /// Of transfers that were in doubt one may have arrived in the place of one that was not.
+  @Test(arguments: [
+    (0, 0, CheckFindings.Verdict.failed), (9, 0, .failed), (10, 0, .notChecked),
+    (9, 2, .notChecked), (12, 0, .passed), (8, 4, .passed), (13, 0, .failed),
+  ])
+  func transfersInDoubtDoNotHideALostOne(
+    arrived: Int, refunded: Int, verdict: CheckFindings.Verdict
+  ) {
+    var findings = CheckFindings()
+    (findings.arrived, findings.refunded) = (arrived, refunded)
+    findings.judge(departed: 10, perhaps: 2)
+    #expect(findings.verdict == verdict && findings.departed == 10)
+  }
+
+  @Test func transfersThatWereAllInDoubtHideNone() {
+    for arrived in 0...2 {
+      var findings = CheckFindings()
+      findings.arrived = arrived
+      findings.judge(departed: 0, perhaps: 2)
+      #expect(findings.isClean)
+    }
+  }
+}
+
+@Suite("How a node was under load") struct WatchTests {
+  /// A second of chain time from the answer on, at a rate of 2.
+  private let status = Intertie_V1_StatusResponse.with {
+    $0.rate = 2
+    $0.chainTimeUs = 100_000_000
+    $0.nextCloseUs = 102_000_000
+  }
+
+  @Test func aCloseThatWasDueInASilenceIsLate() {
+    var close = DueClose(asked: 0)
+    #expect(close.note(status, at: 10_000_000) == 0)
+    // Due at 11 s.
+    #expect(close.noteSilence(at: 10_900_000) == 0)
+    #expect(close.noteSilence(at: 16_000_000) == 5)
+    #expect(close.note(status, at: 16_500_000) == 5.5)
+    // From then on it answers, however rarely it is asked.
+    #expect(close.note(status, at: 30_000_000) == 0)
+    var late = status
+    late.closeLagUs = 3_000_000
+    #expect(close.note(late, at: 31_000_000) == 1.5)
+  }
+
+  @Test func ofANodeThatNeverAnsweredNothingIsKnown() {
+    var close = DueClose(asked: 5_000_000)
+    #expect(close.noteSilence(at: 9_000_000) == 4)
+    var health = GridHealth()
+    health.noteSilence(closeLag: 4)
+    #expect(health.silent == 1 && health.answers == 0 && health.latestCloseSeconds == 4)
+  }
+
+  /// An empty queue is no rest while something waits to be sent again.
+  @Test(arguments: [0, 1]) func restIsWhenNothingWaits(waiting: Int) async throws {
+    let health = try await ChainTrial(nodes: 1).connected { connections in
+      _ = try await connections[0].currentStatus()
+      let end = LoadEnd()
+      end.plan(from: Monotonic.now - 1, to: Monotonic.now)
+      let grace: Int64 = waiting == 0 ? 30_000_000 : 300_000
+      return await Watch(nodes: connections, end: end, grace: grace) { waiting }.run()
+    }
+    #expect(health.answers > 0 && (health.atRestAfterSeconds != nil) == (waiting == 0))
+  }
+
+  /// However late a line comes.
+  @Test func aLineIsDueOnceEveryTenSeconds() {
+    var lines = TenSeconds()
+    let due = [0, 9_900, 10_400, 10_700, 19_900, 20_000, 41_000, 42_000].map { milliseconds in
+      lines.isDue(
+        LoadProgress(
+          passed: milliseconds * 1000, seconds: 60, applied: 0, rejected: 0, busy: 0, behind: 0))
+    }
+    #expect(due == [false, false, true, false, false, true, true, false])
+  }
+}
