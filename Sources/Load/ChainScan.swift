@@ -33,6 +33,7 @@ package struct ChainScan: Sendable {
   private let items: AcknowledgedItems
   private let meters: Set<PublicKey>
   private let members: Set<PublicKey>
+  private let before: Set<UInt64>
   private let samples: [UInt64: AcknowledgedItems.Sample]
   private var unseen: Set<UInt64>
   package private(set) var blocks = 0
@@ -45,10 +46,15 @@ package struct ChainScan: Sendable {
   private var crowded = 0
   package private(set) var faults: LoadFaults
 
-  package init(_ items: AcknowledgedItems, meters: Set<PublicKey>, members: Set<PublicKey>) {
+  /// `before`: marks of what these meters sent before the load, which is passed over.
+  package init(
+    _ items: AcknowledgedItems, meters: Set<PublicKey>, members: Set<PublicKey>,
+    before: Set<UInt64> = []
+  ) {
     self.items = items
     self.meters = meters
     self.members = members
+    self.before = before
     samples = Dictionary(items.samples.map { ($0.mark, $0) }, uniquingKeysWith: { $1 })
     unseen = Set(items.blocks.keys)
     faults = items.faults
@@ -60,9 +66,9 @@ package struct ChainScan: Sendable {
     var sum = AcknowledgedItems.Sum()
     var seen: [(index: UInt32, mark: UInt64)] = []
     for (index, (kind, signed)) in try BlockBody.split(body).enumerated() {
-      guard isOurs(kind, signed.payload) else { continue }
-      entries += 1
       let mark = AcknowledgedItems.mark(signed.payload)
+      guard isOurs(kind, signed.payload), !before.contains(mark) else { continue }
+      entries += 1
       let position = ReceiptPosition(height: height, index: UInt32(index))
       if let doubt = items.doubts[mark] {
         var places = doubtful[mark] ?? Places()
@@ -94,10 +100,13 @@ package struct ChainScan: Sendable {
   package mutating func fault(
     _ height: UInt64, _ told: AcknowledgedItems.Sum, found sum: AcknowledgedItems.Sum
   ) {
+    guard sum.count != told.count else {
+      return faults.add(
+        "block \(height): other entries than the \(told.count) that were acknowledged")
+    }
     faults.add(
-      sum.count == told.count
-        ? "block \(height): other entries than the \(told.count) that were acknowledged"
-        : "block \(height): \(told.count) entries were acknowledged, \(sum.count) are there")
+      "block \(height): \(told.count) entries were acknowledged, \(sum.count) are there"
+        + (sum.count > told.count ? "; does another run send with this seed?" : ""))
   }
 
   private func isOurs(_ kind: EntryKind, _ payload: [UInt8]) -> Bool {

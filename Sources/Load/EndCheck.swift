@@ -156,7 +156,7 @@ package struct EndCheck: Sendable {
   private func scan() async throws -> ChainScan {
     let start = ChainScan(
       items, meters: Set(grid.keys.meters.map(\.publicKey)),
-      members: Set(grid.keys.members.map(\.publicKey)))
+      members: Set(grid.keys.members.map(\.publicKey)), before: grid.marksBefore)
     return try await read(to: try await tip(), start) { scan, height, body in
       try scan.add(height: height, body: body)
     }

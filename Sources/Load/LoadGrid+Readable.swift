@@ -46,6 +46,7 @@ extension LoadGrid {
         return results
       }
     }
+    marksBefore.insert(AcknowledgedItems.mark(signed.payload))
     readingsBefore += results.count { $0.height > 0 }
     return results.first?.reason == .tooLate
   }

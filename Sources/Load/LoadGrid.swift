@@ -20,6 +20,9 @@ package struct LoadGrid: Sendable {
   /// enrols members.
   package var readingsBefore = 0
   package var commandsBefore = 0
+  /// Marks of these readings: where several nodes make blocks, one may bring such a reading again
+  /// when the load has begun.
+  package var marksBefore: Set<UInt64> = []
 
   package var node: LoadConnection { nodes[0] }
   package var count: Int { keys.meters.count }

@@ -44,8 +44,11 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
     return [blocks[0] + [reading(9, by: stranger)], blocks[1]]
   }
 
-  private func scan(_ blocks: [[SignedBytes]]) throws -> (ChainScan, [ChainScan.Places]) {
-    var scan = ChainScan(items, meters: [meter.publicKey], members: [member.publicKey])
+  private func scan(
+    _ blocks: [[SignedBytes]], before: Set<UInt64> = []
+  ) throws -> (ChainScan, [ChainScan.Places]) {
+    var scan = ChainScan(
+      items, meters: [meter.publicKey], members: [member.publicKey], before: before)
     for (index, block) in blocks.enumerated() {
       try scan.add(height: UInt64(index + 1), body: body(block))
     }
@@ -60,6 +63,15 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
     #expect(scan.blocks == 2 && scan.entries == 4 && items.acknowledged == 4)
     #expect(items.applied == 2 && scan.sampled.count == 4)
     #expect(scan.sampled[3].1 == ReceiptPosition(height: 2, index: 1))
+  }
+
+  /// Another node of the chain brings the reading again with which the run tried it.
+  @Test mutating func whatWasSentBeforeTheLoadIsPassedOver() throws {
+    var blocks = fill()
+    blocks[1].append(reading(7))
+    #expect(try scan(blocks).0.crowds.count == 1)
+    let (found, _) = try scan(blocks, before: [mark(reading(7))])
+    #expect(found.crowds.isEmpty && found.faults.texts.isEmpty && found.entries == 4)
   }
 
   @Test mutating func whatIsMissingIsFound() throws {
@@ -78,7 +90,10 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
     #expect(crowd.sum(without: [2]) == crowd.told)
     #expect(crowd.sum(without: []) != crowd.told && crowd.sum(without: [1]) != crowd.told)
     found.fault(2, crowd.told, found: crowd.sum(without: []))
-    #expect(found.faults.texts == ["block 2: 2 entries were acknowledged, 3 are there"])
+    #expect(
+      found.faults.texts == [
+        "block 2: 2 entries were acknowledged, 3 are there; does another run send with this seed?"
+      ])
   }
 
   @Test mutating func anotherBlockOrEntryIsFound() throws {
