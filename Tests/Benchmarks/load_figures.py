@@ -295,14 +295,14 @@ def soak(folder: pathlib.Path, seconds: int) -> None:
 
     Two things grow at first by the rules. Half of the meters only export: so long as their accounts
     hold less than they may, a close stores it; from then on it is offered and sold, which is more
-    work. And readings are kept in memory for the days in which corrections are taken. Both are
-    reached first: with intervals of a quarter of an hour, a second each, and corrections for one
-    day, within a hundred seconds.
+    work. And figures are kept in memory for the days in which corrections are taken, here one, and
+    eight more for estimates. Both are reached first: with intervals of two hours, a second each,
+    within 120 seconds.
     """
     options = ["--meters", 10_000, "--connections", 8, "--mix", MIX, "--commands-per-call", 4]
-    chain = {"rate": 900, "interval": 900, "late_days": 1}
+    chain = {"rate": 7200, "interval": 7200, "late_days": 1}
     node = load_nodes.single(folder / "soak", 10_000, **chain)
-    load(folder, [node], *options, "--rate", 8000, "--seconds", 100)
+    load(folder, [node], *options, "--rate", 8000, "--seconds", 130)
     # What it applies when far more is offered, in the same small messages.
     most = load(folder, [node], *options, "--rate", 40_000, "--seconds", 15, "--retry", 100)
     rate = round(0.7 * most.rate)
