@@ -159,7 +159,7 @@ let package = Package(
       "LoadTests",
       [
         "ProcessSupport", "Load", "Node", "Wire", "Domain", transport,
-        product("Histogram", "hdrhistogram-swift"),
+        product("NIOCore", "swift-nio"), product("Histogram", "hdrhistogram-swift"),
       ] + grpc),
     tests("TidyTests", []),
 

@@ -24,14 +24,19 @@ count() {
   [ "$bad" = 0 ] || stages+=" $1"
 }
 
-# What a log says of why its stage failed: failures by name, or where it ended without one.
+# What a log says of why its stage failed: failures by name, and where it crashed or ended without
+# one.
 excerpt() {
   local log=$reports/$1.log
   [ -s "$log" ] || return 0
   printf '\n-- from %s\n' "$log"
-  grep -E '^✘|Fatal error|unexpected signal|error: |^FAILED|^fuzz: .* FAILED' "$log" \
+  grep -E '^✘|^\*\*\* Program crashed|Fatal error|error: |^FAILED|^fuzz: .* FAILED' "$log" \
     | cut -c 1-300 | head -n 15
-  grep -qE 'Test run with|^fuzz|^=+ .* in ' "$log" || tail -n 15 "$log" | cut -c 1-300
+  if grep -q '^\*\*\* Program crashed' "$log"; then
+    sed -n '/^Thread .* crashed:$/,/^\.\.\.$/p' "$log" | cut -c 1-160 | head -n 25
+  elif ! grep -qE 'Test run with|^fuzz|^=+ .* in ' "$log"; then
+    tail -n 15 "$log" | cut -c 1-300
+  fi
 }
 
 finish() {

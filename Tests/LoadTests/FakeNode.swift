@@ -3,6 +3,7 @@ import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import GRPCProtobuf
 import Load
+import NIOCore
 import ProcessSupport
 import Synchronization
 import Wire
@@ -98,10 +99,15 @@ final class FakeNode: Sendable {
     return (scan, copies.count)
   }
 
-  /// Listens until `end` is finished, then breaks all connections.
+  /// Listens until `end` is finished, then breaks all connections. It is not cancelled: a transport
+  /// that is traps when it holds a connection that it has not yet handed out.
   func serve(on port: Int = 0, until end: Chime) async throws {
+    let connections = Connections()
     let transport = HTTP2ServerTransport.Posix(
-      address: .ipv4(host: "127.0.0.1", port: port), transportSecurity: .plaintext)
+      address: .ipv4(host: "127.0.0.1", port: port), transportSecurity: .plaintext,
+      config: .defaults {
+        $0.channelDebuggingCallbacks.onAcceptTCPConnection = { connections.admit($0) }
+      })
     let server = GRPCServer(
       transport: transport, services: [Services(node: self), FakeChain(node: self)])
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -109,7 +115,8 @@ final class FakeNode: Sendable {
       let bound = try await transport.listeningAddress.ipv4?.port
       state.withLock { $0.port = bound }
       await end.wait()
-      group.cancelAll()
+      server.beginGracefulShutdown()
+      connections.close()
     }
   }
 
@@ -218,5 +225,26 @@ final class FakeNode: Sendable {
         return StreamingServerResponse(single: ServerResponse(message: response))
       }
     }
+  }
+}
+
+/// The connections of a server, to be broken off all at once.
+private final class Connections: Sendable {
+  /// Nil from when they were.
+  private let open = Mutex<[any Channel]?>([])
+
+  func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
+    let isAdmitted = open.withLock { $0?.append(channel) != nil }
+    return isAdmitted
+      ? channel.eventLoop.makeSucceededVoidFuture()
+      : channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
+  }
+
+  func close() {
+    let channels = open.withLock { open in
+      defer { open = nil }
+      return open ?? []
+    }
+    for channel in channels { channel.close(promise: nil) }
   }
 }
