@@ -83,8 +83,10 @@ package enum Limits {
   /// What one peer may have in the inbox: messages, and their bytes.
   package static let peerMessages = 4096
   package static let peerBytes = 24 << 20
-  /// Intervals that one block closes; a chain that stood still catches up over several blocks.
-  package static let closesPerBlock: Int64 = 96
+  /// Intervals that one block closes; a chain that stood still catches up over several blocks. A
+  /// close of 10,000 meters takes up to 60 ms, and everybody waits for a block, also who stops a
+  /// node.
+  package static let closesPerBlock: Int64 = 16
   /// Reads of the database that wait or run at a time, and how many run.
   package static let reads = 256
   package static let concurrentReads = 4
