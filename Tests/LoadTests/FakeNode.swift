@@ -22,6 +22,8 @@ final class FakeNode: Sendable {
     case onlyBreak
     /// Takes nothing: it may come again after so many milliseconds.
     case busy(milliseconds: Int64)
+    /// Takes nothing, however often it comes again.
+    case busyForEver
   }
 
   /// A batch or a call as it came.
@@ -35,6 +37,8 @@ final class FakeNode: Sendable {
     var script: [Answer]
     var blocks: [[(kind: EntryKind, signed: SignedBytes)]] = []
     var known: Set<UInt64> = []
+    /// What is refused for ever.
+    var refused: Set<UInt64> = []
     var arrivals: [Arrival] = []
     var port: Int?
     var bounds = ChainBounds()
@@ -116,7 +120,9 @@ final class FakeNode: Sendable {
       state.withLock { $0.port = bound }
       await end.wait()
       server.beginGracefulShutdown()
-      connections.close()
+      await connections.close()
+      // Nobody hears what is said late.
+      isLate.finish()
     }
   }
 
@@ -125,7 +131,10 @@ final class FakeNode: Sendable {
   private func next(_ marks: [UInt64]) -> Answer {
     state.withLock { state in
       state.arrivals.append(Arrival(time: Monotonic.now, marks: marks))
-      return state.script.isEmpty ? .take : state.script.removeFirst()
+      if marks.contains(where: state.refused.contains) { return .busyForEver }
+      let answer = state.script.isEmpty ? .take : state.script.removeFirst()
+      if case .busyForEver = answer { state.refused.formUnion(marks) }
+      return answer
     }
   }
 
@@ -165,6 +174,7 @@ final class FakeNode: Sendable {
       throw broken
     case .onlyBreak: throw broken
     case .busy(let milliseconds): return (nil, milliseconds)
+    case .busyForEver: return (nil, 60_000)
     }
   }
 
@@ -240,11 +250,12 @@ private final class Connections: Sendable {
       : channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
   }
 
-  func close() {
+  func close() async {
     let channels = open.withLock { open in
       defer { open = nil }
       return open ?? []
     }
-    for channel in channels { channel.close(promise: nil) }
+    // One that is closed already says so.
+    for channel in channels { try? await channel.close() }
   }
 }
