@@ -63,13 +63,15 @@ package enum Limits {
   package static let commandsPerSubmission = 256
   /// Entries that wait for a block on a node that is alone; see `Inbox.capacity`.
   package static let inboxEntries = 1 << 14
-  /// Places beyond these, and calls, that only commands may take, so that a flood of readings
-  /// cannot shut members out; and their bytes.
-  package static let inboxCommands = 1 << 10
-  package static let inboxCommandBytes = 4 << 20
+  /// Only commands may take places beyond these, one for so many of these, and bytes, so that a
+  /// flood of readings cannot shut members out: enough for a tenth of all that a node does with a
+  /// full inbox, which takes it about two seconds.
+  package static let inboxEntriesPerCommand = 4
+  package static let inboxCommandBytes = 16 << 20
   /// Calls, and batches of readings, that these entries may belong to: each keeps a stream and a
-  /// task besides.
+  /// task besides; and calls beyond these that only commands may make.
   package static let inboxCalls = 1 << 12
+  package static let inboxCommandCalls = 1 << 10
   /// Milliseconds for which readings wait for room in the inbox.
   package static let patienceMilliseconds: Int64 = 2000
   /// Milliseconds after which a client that met a busy node may come again: about the time in

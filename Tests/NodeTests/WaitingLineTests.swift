@@ -118,7 +118,7 @@ import Testing
   @Test func callsAreCounted() {
     let inbox = Inbox()
     let one = Reservation(entries: 1, bytes: 200, isForCommands: true)
-    for _ in 0..<Limits.inboxCalls + Limits.inboxCommands {
+    for _ in 0..<Limits.inboxCalls + Limits.inboxCommandCalls {
       #expect(inbox.reserve(one) == .accepted)
     }
     #expect(inbox.reserve(one) == .full)

@@ -46,9 +46,12 @@ package final class Inbox: Sendable {
     var calls = 0
 
     func has(_ wanted: Reservation, of capacity: Int) -> Bool {
-      let places = capacity + (wanted.isForCommands ? Limits.inboxCommands : 0)
-      let room = Limits.inboxBytes + (wanted.isForCommands ? Limits.inboxCommandBytes : 0)
-      let most = Limits.inboxCalls + (wanted.isForCommands ? Limits.inboxCommands : 0)
+      var (places, room, most) = (capacity, Limits.inboxBytes, Limits.inboxCalls)
+      if wanted.isForCommands {
+        places += capacity / Limits.inboxEntriesPerCommand
+        room += Limits.inboxCommandBytes
+        most += Limits.inboxCommandCalls
+      }
       return entries + wanted.entries <= places && bytes + wanted.bytes <= room && calls < most
     }
 
