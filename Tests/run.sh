@@ -32,8 +32,10 @@ excerpt() {
   printf '\n-- from %s\n' "$log"
   grep -E '^✘|^\*\*\* Program crashed|Fatal error|error: |^FAILED|^fuzz: .* FAILED' "$log" \
     | cut -c 1-300 | head -n 15
-  if grep -q '^\*\*\* Program crashed' "$log"; then
-    sed -n '/^Thread .* crashed:$/,/^\.\.\.$/p' "$log" | cut -c 1-160 | head -n 25
+  local crash
+  crash=$(sed -n '/^Thread .* crashed:$/,/^\.\.\.$/p' "$log" | cut -c 1-160 | head -n 25)
+  if [ -n "$crash" ]; then
+    echo "$crash"
   elif ! grep -qE 'Test run with|^fuzz|^=+ .* in ' "$log"; then
     tail -n 15 "$log" | cut -c 1-300
   fi

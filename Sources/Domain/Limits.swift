@@ -63,10 +63,9 @@ package enum Limits {
   package static let commandsPerSubmission = 256
   /// Entries that wait for a block on a node that is alone; see `Inbox.capacity`.
   package static let inboxEntries = 1 << 14
-  /// Only commands may take places beyond these, one for so many of these, and bytes, so that a
-  /// flood of readings cannot shut members out: enough for a tenth of all that a node does with a
-  /// full inbox, which takes it about two seconds.
-  package static let inboxEntriesPerCommand = 4
+  /// Commands may take one place more for every so many of these, and bytes, so that a flood of
+  /// readings cannot shut members out.
+  package static let inboxPlacesPerCommandPlace = 4
   package static let inboxCommandBytes = 16 << 20
   /// Calls, and batches of readings, that these entries may belong to: each keeps a stream and a
   /// task besides; and calls beyond these that only commands may make.
@@ -87,7 +86,7 @@ package enum Limits {
   package static let peerBytes = 24 << 20
   /// Intervals that one block closes; a chain that stood still catches up over several blocks. A
   /// close of 10,000 meters takes up to 60 ms, and everybody waits for a block, also who stops a
-  /// node.
+  /// node. A valid block has no more: all validators of a chain need the same bound.
   package static let closesPerBlock: Int64 = 16
   /// Reads of the database that wait or run at a time, and how many run.
   package static let reads = 256

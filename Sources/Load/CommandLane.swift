@@ -129,7 +129,8 @@ package actor CommandLane {
         }
       }
       guard attempt <= context.plan.retries, !Task.isCancelled else { break }
-      let pause = RetryPause.milliseconds(after: failure, attempt: attempt)
+      let pause = RetryPause.milliseconds(
+        after: failure, attempt: attempt, longest: context.plan.longestPause)
       await Monotonic.sleep(until: Monotonic.now + pause * 1000)
       guard !Task.isCancelled else { break }
       for command in call.commands { context.figures.change(command.kind) { $0.retried += 1 } }

@@ -94,18 +94,16 @@ package struct EndCheck: Sendable {
 
   package var grid: LoadGrid
   package var items: AcknowledgedItems
-  /// Microseconds for which a node may be behind the others, and for which a stream of blocks may
-  /// bring none.
-  package var patience: Int64
+  /// Microseconds for which a node may be behind the others.
+  package var patience = LoadLimits.callSeconds * 1_000_000
+  /// Microseconds for which a stream of blocks may bring none.
+  package var silence = LoadLimits.callSeconds * 1_000_000
   /// Whether a node that is behind is taken at its word: what it has not is then missing.
   package var isLast = false
 
-  package init(
-    grid: LoadGrid, items: AcknowledgedItems, patience: Int64 = LoadLimits.callSeconds * 1_000_000
-  ) {
+  package init(grid: LoadGrid, items: AcknowledgedItems) {
     self.grid = grid
     self.items = items
-    self.patience = patience
   }
 
   /// As far as is known without the chain: what was acknowledged, and answers that cannot be right.
@@ -214,8 +212,8 @@ package struct EndCheck: Sendable {
         try await grid.node.ledger.blocks(request) { try await body($0, heard) }
       }
       group.addTask {
-        while !Task.isCancelled, Monotonic.now < heard.time + patience {
-          await Monotonic.sleep(until: min(heard.time + patience, Monotonic.now + LoadLimits.look))
+        while !Task.isCancelled, Monotonic.now < heard.time + silence {
+          await Monotonic.sleep(until: min(heard.time + silence, Monotonic.now + LoadLimits.look))
         }
         return nil
       }
@@ -224,7 +222,7 @@ package struct EndCheck: Sendable {
       try Task.checkCancellation()
       throw LoadFailure(
         "\(grid.node.address.description) stopped in the middle of its blocks: none came for "
-          + LoadReport.seconds(Double(patience) / 1_000_000))
+          + LoadReport.seconds(Double(silence) / 1_000_000))
     }
   }
 

@@ -147,20 +147,24 @@ package enum RetryPause {
   /// gRPC's own hint of a server that wants clients to wait so many milliseconds (gRFC A6).
   package static let hint = "grpc-retry-pushback-ms"
 
-  /// Milliseconds: what the node asks for.
-  package static func milliseconds(after wanted: Int64) -> Int64 {
-    min(max(wanted, 0), LoadLimits.pause.upperBound)
+  /// Milliseconds: what the node asks for, `longest` at most.
+  package static func milliseconds(
+    after wanted: Int64, longest: Int64 = LoadLimits.pause.upperBound
+  ) -> Int64 {
+    min(max(wanted, 0), longest)
   }
 
   /// Milliseconds: what the node asks for, else twice as long with each attempt, from 1.
-  package static func milliseconds(after error: RPCError?, attempt: Int) -> Int64 {
+  package static func milliseconds(
+    after error: RPCError?, attempt: Int, longest: Int64 = LoadLimits.pause.upperBound
+  ) -> Int64 {
     let range = LoadLimits.pause
     if let hint = error?.metadata[stringValues: hint].first(where: { _ in true }),
       let wanted = Int64(hint), wanted >= 0
     {
-      return milliseconds(after: wanted)
+      return milliseconds(after: wanted, longest: longest)
     }
     let doubled = range.lowerBound << Int64(min(max(attempt - 1, 0), 10))
-    return min(doubled, range.upperBound)
+    return min(doubled, longest)
   }
 }

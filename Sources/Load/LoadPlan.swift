@@ -20,6 +20,8 @@ package struct LoadPlan: Hashable, Sendable {
   package var seed: UInt64 = 1
   /// Times that an item is sent again after the node was busy or a connection broke.
   package var retries = 8
+  /// Milliseconds until it is sent again at most, whatever the node asks for.
+  package var longestPause = LoadLimits.pause.upperBound
   /// Readings in one message at most, 1...Limits.readingsPerMessage.
   package var batch = 1024
   /// Commands in one call, 1...Limits.commandsPerSubmission.

@@ -231,7 +231,9 @@ package actor ReadingLane {
       return
     }
     unanswered[ack.id]?.isOut = false
-    again.append((ack.id, time + RetryPause.milliseconds(after: Int64(ack.retryAfterMs)) * 1000))
+    let pause = RetryPause.milliseconds(
+      after: Int64(ack.retryAfterMs), longest: context.plan.longestPause)
+    again.append((ack.id, time + pause * 1000))
   }
 
   /// Nobody waits for it any more. What only met a busy node never reached the chain; of what is in
@@ -264,7 +266,8 @@ package actor ReadingLane {
     }
     // Nobody waits for anything any more.
     if unanswered.isEmpty, isOver { return }
-    let pause = RetryPause.milliseconds(after: error, attempt: streak)
+    let pause = RetryPause.milliseconds(
+      after: error, attempt: streak, longest: context.plan.longestPause)
     await Monotonic.sleep(until: Monotonic.now + pause * 1000)
   }
 

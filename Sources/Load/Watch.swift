@@ -78,6 +78,8 @@ package struct Watch: Sendable {
   package var grace: Int64
   /// Items of the run that wait for an answer or to be sent again.
   package var waiting: @Sendable () -> Int
+  /// Microseconds after the load's end after which a node that does not answer is given up.
+  package var silence = LoadLimits.goneLook
 
   package init(
     nodes: [LoadConnection], end: LoadEnd, grace: Int64, waiting: @escaping @Sendable () -> Int
@@ -130,7 +132,7 @@ package struct Watch: Sendable {
         isAtRest = status.queueDepth == 0 && lag < LoadLimits.closeLag && waiting() == 0
       } catch { health.noteSilence(closeLag: close.noteSilence(at: Monotonic.now)) }
       let now = Monotonic.now
-      if now - max(heard, end.time) > LoadLimits.goneLook { break }
+      if now - max(heard, end.time) > silence { break }
       if now >= end.time, isAtRest {
         health.atRestAfterSeconds = Double(now - end.time) / 1_000_000
         break

@@ -171,8 +171,8 @@ def overload_of(nodes: list[Node], name: str, options: list, seconds: int) -> No
     folder = nodes[0].folder.parent
     load(folder, nodes, *options, "--seconds", 5)
     table(f"{name}; offered", "sent a second", "applied a second", "commands of them",
-          "of the most before it", "refused as busy", "readings' p99", "close late", "deepest queue",
-          "a node's memory, most", "at rest after", "check")
+          "of the most before it", "refused as busy", "readings' p99", "close late",
+          "deepest queue", "a node's memory, most", "at rest after", "check")
     best = None
 
     def offer(name: str, rate: float | None) -> Report:
@@ -184,8 +184,9 @@ def overload_of(nodes: list[Node], name: str, options: list, seconds: int) -> No
         row(f"{name}{f': {rate:,.0f} a second' if rate else ''}", f"{sent:,.0f}",
             f"{report.rate:,.0f}",
             f"{report.rate - report.kind('readings')['appliedPerSecond']:,.0f}",
-            f"{report.rate / best.rate:.0%}" if best else "", f"{report.busy:,}", milliseconds(report.kind("readings"), "p99"),
-            lateness(report), f"{health['deepestQueueEntries']:,}",
+            f"{report.rate / best.rate:.0%}" if best else "", f"{report.busy:,}",
+            milliseconds(report.kind("readings"), "p99"), lateness(report),
+            f"{health['deepestQueueEntries']:,}",
             f"{max(node.memory('VmHWM') for node in nodes):.0f} MiB",
             "never" if rest is None else f"{rest:.1f} s", report.verdict)
         return report

@@ -1,6 +1,7 @@
 import Domain
 import Load
 import ProcessSupport
+import Synchronization
 import TestSupport
 import Testing
 import Wire
@@ -75,13 +76,17 @@ private struct ChainTrial: Sendable {
     }
   }
 
-  /// What the check says that waits so many microseconds for a node.
-  func checked(patience: Int64 = 30_000_000) async throws -> CheckFindings {
+  /// What the check says that waits so many microseconds for a node that is behind, and for blocks.
+  func checked(
+    patience: Int64 = 240_000_000, silence: Int64 = 240_000_000
+  ) async throws -> CheckFindings {
     try await connected { connections in
       var grids = try await LoadGrid.discover(connections)
       try #require(grids.count == 1)
       grids[0].keys = await LoadKeys.derive(1, seed: 1)
-      return await EndCheck(grid: grids[0], items: items, patience: patience).runOnNodes()
+      var check = EndCheck(grid: grids[0], items: items)
+      (check.patience, check.silence) = (patience, silence)
+      return await check.runOnNodes()
     }
   }
 }
@@ -96,7 +101,7 @@ private struct ChainTrial: Sendable {
   @Test func aNodeThatIsBehindIsPassedOver() async throws {
     let trial = ChainTrial(nodes: 2)
     trial.nodes[0].bounds.tip = 1
-    let findings = try await trial.checked(patience: 3_000_000)
+    let findings = try await trial.checked(patience: 200_000)
     #expect(findings.verdict == .passed && findings.blocks == 2, "\(findings.texts)")
   }
 
@@ -104,7 +109,7 @@ private struct ChainTrial: Sendable {
   @Test func whatAllNodesAreBehindOfIsMissing() async throws {
     let trial = ChainTrial(nodes: 2)
     for node in trial.nodes { node.bounds.tip = 1 }
-    let findings = try await trial.checked(patience: 3_000_000)
+    let findings = try await trial.checked(patience: 200_000)
     #expect(findings.verdict == .failed && findings.blocks == 1)
     #expect(findings.texts.contains { $0.contains("block 2: entries were acknowledged in it") })
   }
@@ -112,12 +117,13 @@ private struct ChainTrial: Sendable {
   @Test func aNodeThatStopsInTheMiddleOfItsBlocksIsGivenUp() async throws {
     let trial = ChainTrial(nodes: 1)
     trial.nodes[0].bounds.stalled = 1
-    let findings = try await trial.checked(patience: 3_000_000)
+    let findings = try await trial.checked(silence: 500_000)
     #expect(findings.verdict == .notChecked && findings.acknowledged == 4)
     #expect(findings.unchecked[0].reason.contains("stopped in the middle of its blocks"))
     let both = ChainTrial(nodes: 2)
     both.nodes[0].bounds.stalled = 1
-    #expect(try await both.checked(patience: 3_000_000).verdict == .passed)
+    // The second one has so long to tell its blocks.
+    #expect(try await both.checked(silence: 15_000_000).verdict == .passed)
   }
 
   /// The node's receipts say that all was applied.
@@ -189,15 +195,22 @@ private struct ChainTrial: Sendable {
   }
 
   /// An empty queue is no rest while something waits to be sent again.
-  @Test(arguments: [0, 1]) func restIsWhenNothingWaits(waiting: Int) async throws {
+  @Test func restIsWhenNothingWaits() async throws {
+    let looks = Mutex(0)
     let health = try await ChainTrial(nodes: 1).connected { connections in
       _ = try await connections[0].currentStatus()
       let end = LoadEnd()
       end.plan(from: Monotonic.now - 1, to: Monotonic.now)
-      let grace: Int64 = waiting == 0 ? 30_000_000 : 300_000
-      return await Watch(nodes: connections, end: end, grace: grace) { waiting }.run()
+      var watch = Watch(nodes: connections, end: end, grace: 240_000_000) {
+        looks.withLock { looks in
+          looks += 1
+          return looks < 3 ? 1 : 0
+        }
+      }
+      watch.silence = 240_000_000
+      return await watch.run()
     }
-    #expect((health.atRestAfterSeconds != nil) == (waiting == 0))
+    #expect(health.atRestAfterSeconds != nil && looks.withLock { $0 } == 3)
   }
 
   /// However late a line comes.

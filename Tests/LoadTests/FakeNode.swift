@@ -22,8 +22,6 @@ final class FakeNode: Sendable {
     case onlyBreak
     /// Takes nothing: it may come again after so many milliseconds.
     case busy(milliseconds: Int64)
-    /// Takes nothing, however often it comes again.
-    case busyForEver
   }
 
   /// A batch or a call as it came.
@@ -37,8 +35,6 @@ final class FakeNode: Sendable {
     var script: [Answer]
     var blocks: [[(kind: EntryKind, signed: SignedBytes)]] = []
     var known: Set<UInt64> = []
-    /// What is refused for ever.
-    var refused: Set<UInt64> = []
     var arrivals: [Arrival] = []
     var port: Int?
     var bounds = ChainBounds()
@@ -52,6 +48,7 @@ final class FakeNode: Sendable {
     var stalled = UInt64.max
   }
 
+  /// For one batch or call that waits for it at a time.
   let isLate = Chime()
   private let state: Mutex<State>
 
@@ -103,8 +100,7 @@ final class FakeNode: Sendable {
     return (scan, copies.count)
   }
 
-  /// Listens until `end` is finished, then breaks all connections. It is not cancelled: a transport
-  /// that is traps when it holds a connection that it has not yet handed out.
+  /// Listens until `end` is finished or the task is cancelled, then breaks all connections.
   func serve(on port: Int = 0, until end: Chime) async throws {
     let connections = Connections()
     let transport = HTTP2ServerTransport.Posix(
@@ -114,16 +110,16 @@ final class FakeNode: Sendable {
       })
     let server = GRPCServer(
       transport: transport, services: [Services(node: self), FakeChain(node: self)])
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try? await server.serve() }
-      let bound = try await transport.listeningAddress.ipv4?.port
-      state.withLock { $0.port = bound }
-      await end.wait()
-      server.beginGracefulShutdown()
-      await connections.close()
-      // Nobody hears what is said late.
-      isLate.finish()
-    }
+    // Never cancelled: see `GRPCServer.serve(untilCancelledWithin:refuse:)`.
+    let serving = Task { try? await server.serve() }
+    let bound = try await transport.listeningAddress.ipv4?.port
+    state.withLock { $0.port = bound }
+    await end.wait()
+    await server.end { connections.refuse() }
+    await connections.close()
+    // Nobody hears what is said late.
+    isLate.finish()
+    _ = await serving.value
   }
 
   // MARK: Answers
@@ -131,10 +127,7 @@ final class FakeNode: Sendable {
   private func next(_ marks: [UInt64]) -> Answer {
     state.withLock { state in
       state.arrivals.append(Arrival(time: Monotonic.now, marks: marks))
-      if marks.contains(where: state.refused.contains) { return .busyForEver }
-      let answer = state.script.isEmpty ? .take : state.script.removeFirst()
-      if case .busyForEver = answer { state.refused.formUnion(marks) }
-      return answer
+      return state.script.isEmpty ? .take : state.script.removeFirst()
     }
   }
 
@@ -174,7 +167,6 @@ final class FakeNode: Sendable {
       throw broken
     case .onlyBreak: throw broken
     case .busy(let milliseconds): return (nil, milliseconds)
-    case .busyForEver: return (nil, 60_000)
     }
   }
 
@@ -240,22 +232,27 @@ final class FakeNode: Sendable {
 
 /// The connections of a server, to be broken off all at once.
 private final class Connections: Sendable {
-  /// Nil from when they were.
-  private let open = Mutex<[any Channel]?>([])
+  private struct State {
+    var channels: [any Channel] = []
+    var isRefusing = false
+  }
+
+  private let state = Mutex(State())
 
   func admit(_ channel: any Channel) -> EventLoopFuture<Void> {
-    let isAdmitted = open.withLock { $0?.append(channel) != nil }
+    let isAdmitted = state.withLock { state in
+      if !state.isRefusing { state.channels.append(channel) }
+      return !state.isRefusing
+    }
     return isAdmitted
       ? channel.eventLoop.makeSucceededVoidFuture()
       : channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
   }
 
+  func refuse() { state.withLock { $0.isRefusing = true } }
+
   func close() async {
-    let channels = open.withLock { open in
-      defer { open = nil }
-      return open ?? []
-    }
     // One that is closed already says so.
-    for channel in channels { try? await channel.close() }
+    for channel in state.withLock({ $0.channels }) { try? await channel.close() }
   }
 }

@@ -163,7 +163,7 @@ import Wire
     let server = GRPCServer(
       transport: transport, services: [LaneService(source, now: now) { _ in caller }])
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await server.serve() }
+      group.addTask { try await server.serve(untilCancelledWithin: .seconds(3)) {} }
       group.addTask {
         defer { server.beginGracefulShutdown() }
         let port = try #require(try await transport.listeningAddress.ipv4?.port)

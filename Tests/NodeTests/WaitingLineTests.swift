@@ -63,6 +63,22 @@ import Testing
     #expect(await waiting.value == .accepted)
   }
 
+  /// One more for every four, and bytes.
+  @Test func commandsHaveAQuarterMore() {
+    let inbox = Inbox(capacity: 20)
+    fill(inbox, with: 2)
+    let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
+    for _ in 0..<5 { #expect(inbox.reserve(command) == .accepted) }
+    #expect(inbox.reserve(command) == .full)
+    let wide = Inbox()
+    let bytes = Limits.inboxBytes + Limits.inboxCommandBytes
+    let reading = Reservation(entries: 1, bytes: Limits.inboxBytes + 1, isForCommands: false)
+    #expect(wide.reserve(reading) == .full)
+    #expect(
+      wide.reserve(Reservation(entries: 1, bytes: bytes, isForCommands: true)) == .accepted)
+    #expect(wide.reserve(command) == .full)
+  }
+
   @Test func patienceEndsAndThoseBehindMoveUp() async {
     let inbox = Inbox(capacity: 20, line: 40)
     fill(inbox, with: 1)

@@ -99,7 +99,7 @@ package final class NodeProcess: @unchecked Sendable {
   }
 
   /// Waits until the process has ended.
-  package func end(within seconds: Double = 30) async throws -> End {
+  package func end(within seconds: Double = 120) async throws -> End {
     let deadline = Deadline(seconds)
     while isRunning {
       guard !deadline.isOver else {

@@ -48,7 +48,7 @@ package final class Inbox: Sendable {
     func has(_ wanted: Reservation, of capacity: Int) -> Bool {
       var (places, room, most) = (capacity, Limits.inboxBytes, Limits.inboxCalls)
       if wanted.isForCommands {
-        places += capacity / Limits.inboxEntriesPerCommand
+        places += capacity / Limits.inboxPlacesPerCommandPlace
         room += Limits.inboxCommandBytes
         most += Limits.inboxCommandCalls
       }

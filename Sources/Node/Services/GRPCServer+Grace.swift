@@ -12,7 +12,7 @@ extension GRPCServer {
   /// traps ("Deinited NIOAsyncWriter without calling finish()", grpc-swift-nio-transport 2.9 on
   /// swift-nio 2.101), and strangers could bring that about. So `refuse` is told first: from then
   /// on connections are closed before the transport wraps them; a moment passes for those before.
-  func serve(untilCancelledWithin grace: Duration, refuse: @escaping @Sendable () -> Void)
+  package func serve(untilCancelledWithin grace: Duration, refuse: @escaping @Sendable () -> Void)
     async throws
   {
     let serving = Task(priority: .high) { try await serve() }
@@ -28,7 +28,7 @@ extension GRPCServer {
   }
 
   /// Begins to end, as `serve` does when it is cancelled.
-  func end(refuse: @escaping @Sendable () -> Void) async {
+  package func end(refuse: @escaping @Sendable () -> Void) async {
     refuse()
     // Of its own, so that it lasts in a task that is cancelled, too.
     await Task { try? await Task.sleep(for: .milliseconds(100)) }.value
