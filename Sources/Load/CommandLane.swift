@@ -18,6 +18,7 @@ package actor CommandLane {
   private var book: CommandBook
   private var pacer: Pacer
   private let travellers: Int
+  private let mostCalls: Int
   private var underWay = 0
 
   package init(
@@ -27,6 +28,8 @@ package actor CommandLane {
     self.book = book
     self.pacer = pacer
     self.travellers = travellers
+    mostCalls = min(
+      LoadLimits.callsOfConnection, LoadLimits.callsUnderWay / max(1, context.plan.connections))
     self.chime = chime
   }
 
@@ -59,7 +62,7 @@ package actor CommandLane {
   private func next() async -> Call? {
     while !Task.isCancelled, !isOver {
       let now = Monotonic.now
-      guard underWay < LoadLimits.callsUnderWay else {
+      guard underWay < mostCalls else {
         await chime.wait()
         continue
       }

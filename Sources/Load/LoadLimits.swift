@@ -15,8 +15,10 @@ package enum LoadLimits {
   /// Batches of readings without an answer on one connection, beyond which it waits: a node takes
   /// two at a time from a stream, and these two keep it supplied.
   package static let batchesUnderWay = 4
-  /// Calls without an answer on one connection; a node allows 256 streams on each.
-  package static let callsUnderWay = 192
+  /// Calls without an answer on one connection, since a node allows 256 streams on each, and on all
+  /// together, since each keeps 100 kB here.
+  package static let callsOfConnection = 192
+  package static let callsUnderWay = 12_288
   /// How far the sequences of one member's commands that are under way may be apart: half of the
   /// window within which they may overtake each other.
   package static let commandsOfMember = Int(SequenceWindow.width) / 2

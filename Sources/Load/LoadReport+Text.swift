@@ -81,6 +81,12 @@ extension LoadReport {
     lines.append(
       "generator       \(String(format: "%.2f", generator.cores)) of \(generator.coresOfMachine) "
         + "cores, \(generator.peakBytes >> 20) MiB")
+    if generator.isOverloaded {
+      lines.append(
+        "                it could not keep up, and was late itself by "
+          + String(format: "%.1f s", generator.latestSeconds)
+          + ": these figures are not the nodes' alone")
+    }
     return lines
   }
 

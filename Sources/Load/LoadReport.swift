@@ -67,6 +67,11 @@ package struct LoadReport: Hashable, Sendable, Codable {
     package var cores: Double
     package var coresOfMachine: Int
     package var peakBytes: Int64
+    /// How late a task of it was woken at most: what it sent and heard may be as late.
+    package var latestSeconds: Double
+
+    /// Whether it is to blame for figures itself.
+    package var isOverloaded: Bool { latestSeconds > 0.5 }
   }
 
   /// Of the program that wrote this.
@@ -97,7 +102,7 @@ package struct LoadReport: Hashable, Sendable, Codable {
   package init(
     plan: LoadPlan, period: LoadPeriod, grids: [LoadGrid], connections: [Int],
     figures: [GridFigures.State], findings: CheckFindings, health: [GridHealth],
-    usage: ProcessUsage, sums: LaneSums, version: String
+    usage: ProcessUsage, late: Int64, sums: LaneSums, version: String
   ) {
     self.version = version
     startTime = period.start.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
@@ -121,7 +126,7 @@ package struct LoadReport: Hashable, Sendable, Codable {
     generator = Generator(
       processorSeconds: usage.processor, cores: usage.processor / max(usage.wall, 0.001),
       coresOfMachine: ProcessInfo.processInfo.activeProcessorCount,
-      peakBytes: ProcessUsage.peakBytes)
+      peakBytes: ProcessUsage.peakBytes, latestSeconds: Double(late) / 1_000_000)
     check = findings
     perSecond = Self.perSecond(figures, due: sums.due, unsent: unsent)
   }

@@ -85,14 +85,14 @@ package struct LoadRun: Sendable {
         try LoadConnection(grid.nodes[$0 % grid.nodes.count].address)
       }
     }
-    let (usage, sums, health) = try await LoadConnection.use(sockets.flatMap(\.self)) {
+    let (usage, late, sums, health) = try await LoadConnection.use(sockets.flatMap(\.self)) {
       let lanes = LoadLanes(plan, grids, sockets, figures, records, start: start, end: end.time)
       let before = ProcessUsage.current
       async let health = Watch.all(grids.map(\.nodes), figures, end: end, grace: grace)
-      await drive(lanes, figures, start: start)
+      let late = await drive(lanes, figures, start: start)
       let usage = ProcessUsage.current.since(before)
       let sums = await lanes.sums(figures, mix: plan.mix, from: start, to: end.time)
-      return (usage, sums, await health)
+      return (usage, late, sums, await health)
     }
     for grid in figures { grid.finish(at: end.time) }
     say("checking that everything that was acknowledged is on the chain …")
@@ -102,7 +102,8 @@ package struct LoadRun: Sendable {
       start: wallStart, seconds: Double(end.time - start) / 1_000_000, isStopped: end.isStopped)
     return LoadReport(
       plan: plan, period: period, grids: grids, connections: counts, figures: states,
-      findings: findings, health: health, usage: usage, sums: sums, version: version)
+      findings: findings, health: health, usage: usage, late: late, sums: sums,
+      version: version)
   }
 
   private var grace: Int64 { Int64(plan.grace) * 1_000_000 }
@@ -128,10 +129,15 @@ package struct LoadRun: Sendable {
     }
   }
 
-  private enum Milestone: Sendable { case allAnswered, graceOver, watched }
+  private enum Milestone: Sendable {
+    case allAnswered, graceOver
+    /// How late the watch was woken at most, microseconds.
+    case watched(late: Int64)
+  }
 
-  /// Runs all lanes until all is answered, or until the time for answers is over.
-  private func drive(_ lanes: LoadLanes, _ figures: [GridFigures], start: Int64) async {
+  /// Runs all lanes until all is answered, or until the time for answers is over. Returns how late
+  /// a task of this program was woken at most, microseconds.
+  private func drive(_ lanes: LoadLanes, _ figures: [GridFigures], start: Int64) async -> Int64 {
     await withTaskGroup(of: Milestone.self) { group in
       group.addTask {
         await lanes.run()
@@ -150,13 +156,20 @@ package struct LoadRun: Sendable {
         return .graceOver
       }
       group.addTask {
+        var late: Int64 = 0
         while !Task.isCancelled {
           await watch(lanes, figures, start: start)
-          await Monotonic.sleep(until: Monotonic.now + 250_000)
+          let wake = Monotonic.now + 250_000
+          await Monotonic.sleep(until: wake)
+          late = max(late, Monotonic.now - wake)
         }
-        return .watched
+        return .watched(late: late)
       }
-      for await milestone in group where milestone != .watched { group.cancelAll() }
+      for await milestone in group {
+        if case .watched(let late) = milestone { return late }
+        group.cancelAll()
+      }
+      return 0
     }
   }
 

@@ -162,7 +162,8 @@ package actor ReadingLane {
     for _ in 0..<count {
       let due = pacer.isOpen ? pacer.next : now
       pacer.issue(1)
-      guard let signed = book.next(at: due) else { continue }
+      // What comes late is read late, too: no meter tells of an interval that is long past.
+      guard let signed = book.next(at: max(due, now)) else { continue }
       batch.items.append(Item(mark: AcknowledgedItems.mark(signed.payload), due: due))
       batch.message.readings.append(Intertie_V1_SignedReading(signed))
     }

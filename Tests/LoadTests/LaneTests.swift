@@ -3,6 +3,7 @@ import Load
 import ProcessSupport
 import TestSupport
 import Testing
+import Wire
 
 /// One connection to a node that answers as a test says: ten meters or four members, all of whose
 /// items are due at once.
@@ -38,12 +39,16 @@ private struct LaneTrial: Sendable {
     LaneContext(connection: connection, plan: plan, figures: figures, acknowledged: acknowledged)
   }
 
-  func readings(_ count: Int, on connection: LoadConnection) -> ReadingLane {
+  /// `since`: microseconds since the run began.
+  func readings(
+    _ count: Int, on connection: LoadConnection, since: Int64 = 0
+  ) -> ReadingLane {
     let clock = LoadClock(intervalSeconds: 60, rate: 60, chainTime: 600_000_000, received: now)
     return ReadingLane(
       context(connection),
       book: ReadingBook(
-        chain: chain, numbers: Array(meters.indices), keys: meters, clock: clock, start: now),
+        chain: chain, numbers: Array(meters.indices), keys: meters, clock: clock,
+        start: now - since),
       pacer: pacer(count), chime: Chime())
   }
 
@@ -165,6 +170,18 @@ private struct LaneTrial: Sendable {
     #expect(trial.acknowledged.items.acknowledged == 5)
     #expect(trial.acknowledged.items.doubts.count == 5)
     try trial.expectClean(entries: 10)
+  }
+
+  /// Of what was due over a day, in which many intervals have ended.
+  @Test func aMeterReadsWhenItsReadingIsSent() async throws {
+    let trial = LaneTrial([])
+    try await trial.connected { connection in
+      await trial.readings(10, on: connection, since: 100_000_000).run()
+    }
+    let intervals = try trial.node.bodies.flatMap { body in
+      try BlockBody.split(body).map { try WireReading.parse($0.1.payload).interval }
+    }
+    #expect(intervals.count == 10 && Set(intervals).count == 1)
   }
 
   /// The run ends while a batch waits to be sent again: the node refused it, nothing was lost.

@@ -113,8 +113,8 @@ import Testing
     sums.due = [600, 1307]
     return LoadReport(
       plan: plan, period: period, grids: [], connections: [4], figures: [tally.figures],
-      findings: findings, health: [], usage: ProcessUsage(processor: 1, wall: 10), sums: sums,
-      version: "1.2.3")
+      findings: findings, health: [], usage: ProcessUsage(processor: 1, wall: 10), late: 700_000,
+      sums: sums, version: "1.2.3")
   }
 
   @Test func textAndTableSayTheSame() throws {
@@ -123,6 +123,7 @@ import Testing
     let text = report.text
     for part in [
       "1,200", "120", "orders: 1 insufficientFunds", "7 items due and never sent",
+      "late itself by 0.7 s",
       "1,200 first readings", "100 corrections", "0.10 of", "passed", "400",
     ] { #expect(text.contains(part), "\(part) is not in\n\(text)") }
     let rows = report.csv.split(separator: "\n").map {
