@@ -16,7 +16,7 @@ package enum LoadLimits {
   /// two at a time from a stream, and these two keep it supplied.
   package static let batchesUnderWay = 4
   /// Calls without an answer on one connection, since a node allows 256 streams on each, and on all
-  /// together, since each keeps 100 kB here.
+  /// together, since each keeps about 50 kB here.
   package static let callsOfConnection = 192
   package static let callsUnderWay = 12_288
   /// How far the sequences of one member's commands that are under way may be apart: half of the
