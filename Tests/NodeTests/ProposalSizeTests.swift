@@ -3,36 +3,116 @@ import Node
 import Testing
 
 @Suite struct ProposalSizeTests {
+  private static let delta: Int64 = 200_000
+  private var now = Timestamp(microseconds: 0)
+  private var view: UInt64 = 0
+
+  /// A proposal of that size, certified so many µs later; the whole size unless told.
+  private mutating func certify(
+    _ size: inout ProposalSize, after time: Int64, entries: Int? = nil
+  ) {
+    view += 4
+    size.proposed(entries ?? size.entries(validators: 4), view: view, at: now)
+    now = Timestamp(microseconds: now.microseconds + time)
+    size.certified(view: view, at: now, delta: Self.delta)
+  }
+
   @Test func oneValidatorAloneIsNotHeldBack() {
     var size = ProposalSize()
     size.skipped(Limits.proposedEntries)
     #expect(size.entries(validators: 1) == Limits.blockEntries)
   }
 
-  @Test func largeProposalsThatFailMakeSmallerOnes() {
+  @Test mutating func itGrowsToItsLimitWhileChecksAreQuick() {
     var size = ProposalSize()
+    #expect(size.entries(validators: 4) == ProposalSize.first)
+    certify(&size, after: 20_000)
+    #expect(size.entries(validators: 4) == 2 * ProposalSize.first)
+    for _ in 0..<10 { certify(&size, after: 40_000) }
     #expect(size.entries(validators: 4) == Limits.proposedEntries)
     #expect(size.handedOn(validators: 4) == Limits.proposedEntries / 2)
-    size.skipped(Limits.proposedEntries)
-    #expect(size.entries(validators: 4) == Limits.proposedEntries / 2)
-    // It did not fail for its size, and a leader that was down proposed nothing.
-    size.skipped(10)
-    #expect(size.entries(validators: 4) == Limits.proposedEntries / 2)
-    for _ in 0..<100 { size.skipped(Limits.proposedEntries) }
-    #expect((1...100).contains(size.entries(validators: 4)))
+  }
+
+  /// Whatever they take, sizes come to where a check takes between half of Δ and Δ, and stay there.
+  @Test(arguments: [60, 120, 240, 480, 960] as [Int64])
+  mutating func itSettlesWhereAChecksTimeIsRight(perEntry: Int64) {
+    var size = ProposalSize()
+    let idle: Int64 = 15_000
+    certify(&size, after: idle, entries: 1)
+    var taken: [Int64] = []
+    for _ in 0..<60 {
+      let checking = Int64(size.entries(validators: 4)) * perEntry
+      taken.append(checking)
+      certify(&size, after: idle + checking)
+      // A light block between them now and then, as at every idle moment.
+      certify(&size, after: idle, entries: 1)
+    }
+    for checking in taken.dropFirst(30) {
+      #expect(checking <= Self.delta)
+      #expect(
+        checking >= Self.delta / 2 || size.entries(validators: 4) == Limits.proposedEntries)
+    }
+  }
+
+  /// What the network takes is no reason to make blocks smaller, however far the validators are.
+  @Test mutating func farValidatorsHaveLargeBlocks() {
+    var size = ProposalSize()
+    for _ in 0..<20 { certify(&size, after: 500_000, entries: 3) }
+    for _ in 0..<20 {
+      certify(&size, after: 500_000 + Int64(size.entries(validators: 7)) * 20)
+    }
+    #expect(size.entries(validators: 7) == Limits.proposedEntries)
+  }
+
+  /// The quickest is one of the last: a network that has become slower is the measure in the end.
+  @Test mutating func whatWasQuickOnceIsForgotten() {
+    var size = ProposalSize()
+    certify(&size, after: 1000, entries: 1)
+    for _ in 0..<100 { certify(&size, after: 700_000, entries: 1) }
+    for _ in 0..<20 { certify(&size, after: 700_000) }
+    #expect(size.entries(validators: 4) == Limits.proposedEntries)
+  }
+
+  @Test mutating func slowChecksMakeSmallerOnes() {
+    var size = ProposalSize()
+    for _ in 0..<10 { certify(&size, after: 20_000) }
+    let largest = size.entries(validators: 4)
+    certify(&size, after: 20_000 + Self.delta * 9 / 8)
+    #expect(size.entries(validators: 4) == largest * 8 / 9)
+    // By half at most, for one time may be anything.
+    certify(&size, after: 60_000_000)
+    #expect(size.entries(validators: 4) == largest * 8 / 9 / 2)
+    // A small one tells nothing of large ones.
+    certify(&size, after: 60_000_000, entries: 10)
+    #expect(size.entries(validators: 4) == largest * 8 / 9 / 2)
+    for _ in 0..<100 {
+      certify(&size, after: 60_000_000)
+      certify(&size, after: 20_000, entries: 1)
+    }
+    #expect((64...100).contains(size.entries(validators: 4)))
     #expect(size.handedOn(validators: 100) >= 1)
   }
 
-  @Test func finalBlocksMakeLargerOnes() {
+  /// Only what this node proposed itself, and only once.
+  @Test mutating func certificatesOfOthersProposalsTellNothing() {
     var size = ProposalSize()
+    size.proposed(ProposalSize.first, view: 4, at: now)
+    size.certified(view: 5, at: now, delta: Self.delta)
+    #expect(size.entries(validators: 4) == ProposalSize.first)
+    size.certified(view: 4, at: now, delta: Self.delta)
+    #expect(size.entries(validators: 4) == 2 * ProposalSize.first)
+    size.certified(view: 4, at: now, delta: Self.delta)
+    #expect(size.entries(validators: 4) == 2 * ProposalSize.first)
+  }
+
+  @Test func largeProposalsThatFailHalveIt() {
+    var size = ProposalSize()
+    size.skipped(ProposalSize.first)
+    #expect(size.entries(validators: 4) == ProposalSize.first / 2)
+    // It did not fail for its size, and a leader that was down proposed nothing.
+    size.skipped(10)
+    #expect(size.entries(validators: 4) == ProposalSize.first / 2)
     for _ in 0..<100 { size.skipped(Limits.proposedEntries) }
-    let least = size.entries(validators: 4)
-    // A small one proves nothing.
-    size.finished(least / 3)
-    #expect(size.entries(validators: 4) == least)
-    size.finished(least)
-    #expect(size.entries(validators: 4) > least)
-    for _ in 0..<100 { size.finished(size.entries(validators: 4)) }
-    #expect(size.entries(validators: 4) == Limits.proposedEntries)
+    #expect((1...100).contains(size.entries(validators: 4)))
   }
 }

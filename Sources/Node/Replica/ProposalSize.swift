@@ -2,14 +2,28 @@ import Domain
 
 /// How many entries a proposal of this node has: what the other validators can check in time.
 ///
-/// A block that takes longer to check than a view lasts is skipped, and all of its entries are
-/// checked again in the next one: a chain with more to do than it can would do ever less. So a
-/// large proposal whose view was skipped halves the size, and a large block that became final adds
-/// an eighth. A validator that is down, whose views are skipped without a proposal, changes
-/// nothing, nor do small blocks.
+/// A block that takes longer to check than a view lasts is skipped, and the chain stands still
+/// until it is; and whatever is in the next block, an interval's close included, waits for the
+/// block before it. So this node takes the time from each of its proposals to the certificate,
+/// beyond what its quickest ones of late took, which is the network's part: a large proposal that
+/// took longer than Δ makes the next ones smaller in proportion, one that took less than half of it
+/// makes them larger. (Congestion is told by delay, before anything is lost, as in L. Brakmo, L.
+/// Peterson, *TCP Vegas*, IEEE JSAC 13(8), 1995.) A large proposal of anybody whose view was
+/// skipped halves the size. A validator that is down, whose views are skipped without a proposal,
+/// changes nothing, nor do small blocks.
 package struct ProposalSize: Sendable {
   private static let least = 64
-  private var largest = Limits.proposedEntries
+  /// Where it begins.
+  package static let first = 512
+  /// Own proposals of which the quickest counts.
+  private static let memory = 32
+
+  private var largest = Self.first
+  /// The newest own proposal without a certificate.
+  private var own: (view: UInt64, entries: Int, time: Timestamp)?
+  /// What the last own ones took, µs of chain time, the oldest overwritten.
+  private var times: [Int64] = []
+  private var next = 0
 
   package init() {}
 
@@ -20,13 +34,34 @@ package struct ProposalSize: Sendable {
   /// its block takes from each in turn.
   package func handedOn(validators: Int) -> Int { max(1, 2 * largest / validators) }
 
+  /// This node proposes so many entries in that view.
+  package mutating func proposed(_ entries: Int, view: UInt64, at time: Timestamp) {
+    own = (view, entries, time)
+  }
+
+  /// A proposal of that view is certified. `delta`: Δ, µs of chain time.
+  package mutating func certified(view: UInt64, at time: Timestamp, delta: Int64) {
+    guard let own, own.view == view else { return }
+    self.own = nil
+    let taken = max(0, time.microseconds - own.time.microseconds)
+    note(taken)
+    guard 2 * own.entries >= largest else { return }
+    let checking = taken - (times.min() ?? taken)
+    if checking > delta {
+      largest = max(Self.least, largest / 2, Int(Int64(largest) * delta / checking))
+    } else if checking < delta / 2 {
+      let larger = checking < delta / 4 ? 2 * largest : largest + largest / 8 + 1
+      largest = min(Limits.proposedEntries, larger)
+    }
+  }
+
+  private mutating func note(_ taken: Int64) {
+    if times.count < Self.memory { times.append(taken) } else { times[next] = taken }
+    next = (next + 1) % Self.memory
+  }
+
   /// The view of a proposal with so many entries was skipped.
   package mutating func skipped(_ entries: Int) {
     if 2 * entries >= largest { largest = max(Self.least, largest / 2) }
-  }
-
-  /// A block of so many entries became final.
-  package mutating func finished(_ entries: Int) {
-    if 2 * entries >= largest { largest = min(Limits.proposedEntries, largest + largest / 8 + 1) }
   }
 }

@@ -78,6 +78,7 @@ extension Replica {
       latest.overflow ? wanted : min(wanted, Timestamp(microseconds: latest.partialValue))
     let limit = size.entries(validators: validators.count)
     let entries = time < wanted ? [] : pool.takeBody(view: view, time: time, limit: limit)
+    size.proposed(entries.count, view: view, at: now)
     var writer = CanonicalWriter(capacity: entries.reduce(0) { $0 + $1.encodedSize })
     for entry in entries { BlockBody.append(entry, to: &writer) }
     bodies[Digest.sha256(writer.bytes)] = HeldBody(

@@ -70,7 +70,7 @@ package struct Replica<State: ChainState>: Sendable {
       decided = step.decided.count
       try await feed(.attestationWanted, now, &step)
     }
-    resize(after: step)
+    resize(after: step, now)
     reclaim()
     offer(&step)
     step.answers = pool.takeFinished()
@@ -173,14 +173,15 @@ package struct Replica<State: ChainState>: Sendable {
   }
 
   /// Learns from what became of proposals how large they may be, and what need not be kept.
-  private mutating func resize(after step: Step) {
-    for subject in step.certified where subject.kind == .nullify {
+  private mutating func resize(after step: Step, _ now: Timestamp) {
+    for subject in step.certified {
+      guard subject.kind == .nullify else {
+        size.certified(view: subject.view, at: now, delta: core.configuration.delta)
+        continue
+      }
       for body in bodies.values where body.view == subject.view { size.skipped(body.entries.count) }
     }
-    for item in step.decided {
-      size.finished(item.block.entries.count)
-      checkedEntries.remove(item.block.entries)
-    }
+    for item in step.decided { checkedEntries.remove(item.block.entries) }
   }
 
   /// Entries of proposals that came to nothing wait again.
