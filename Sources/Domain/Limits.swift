@@ -61,10 +61,13 @@ package enum Limits {
   package static let batchesPerStream = 2
   /// Commands in one submission.
   package static let commandsPerSubmission = 256
-  /// Entries that wait for a block on a node that is alone; see `Inbox.capacity`.
+  /// Entries of clients that wait for a block, at most; and on a chain that is slow, at least.
   package static let inboxEntries = 1 << 14
-  /// Commands may take one place more for every so many of these, and bytes, so that a flood of
-  /// readings cannot shut members out.
+  package static let leastInboxEntries = 1 << 9
+  /// Milliseconds in which the chain works off a full inbox; see `InboxSize`.
+  package static let inboxMilliseconds: Int64 = 1000
+  /// Of so many places of the inbox one is there for commands besides, and bytes, so that a flood
+  /// of readings cannot shut members out.
   package static let inboxPlacesPerCommandPlace = 4
   package static let inboxCommandBytes = 16 << 20
   /// Calls, and batches of readings, that these entries may belong to: each keeps a stream and a
@@ -73,9 +76,11 @@ package enum Limits {
   package static let inboxCommandCalls = 1 << 10
   /// Milliseconds for which readings wait for room in the inbox.
   package static let patienceMilliseconds: Int64 = 2000
-  /// Milliseconds after which a client that met a busy node may come again: about the time in
-  /// which a core works off a full inbox, up to half as much again, so that not all come at once.
-  package static let retryMilliseconds: ClosedRange<Int64> = 1000...1500
+  /// Milliseconds after which a client that met a busy node may come again: the time in which a
+  /// full inbox is worked off, up to half as much again, so that not all come at once.
+  package static let retryMilliseconds = inboxMilliseconds...(inboxMilliseconds * 3 / 2)
+  /// Seconds between two lines of the log about refused clients.
+  package static let refusalNoticeSeconds: Int64 = 10
   /// Bytes of the inbox.
   package static let inboxBytes = 32 << 20
   /// Entries of other validators' clients that wait here for a block of this node's; each of the
@@ -93,8 +98,8 @@ package enum Limits {
   package static let concurrentReads = 4
   /// Entries in one block.
   package static let blockEntries = 1 << 14
-  /// Entries of a block that other validators have to check before they vote: what one core checks
-  /// in half of the time that a message may take, so that no view ends because of its block's size.
+  /// Entries of a block that other validators have to check before they vote, at most: what one
+  /// core checks in half of the time that a message may take. See `ProposalSize`.
   package static let proposedEntries = 1 << 11
   /// Bytes of one block's body.
   package static let blockBytes = 4 << 20

@@ -2,6 +2,7 @@ import Consensus
 import Domain
 import Logging
 import Storage
+import Synchronization
 
 /// One chain on this node, without its rules: its store and consensus actor with all that these
 /// need, and its links to the other nodes that keep it. A node hosts its microgrid's chain, and,
@@ -22,6 +23,8 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   private let log: Logger
   private let consensus: ConsensusActor<Publisher>
   private let inbox: Inbox
+  private let monotonic = PeerConfiguration.monotonic()
+  private let refusals = Mutex(RefusalNotice())
   private let alarm: Alarm
   private let reader: StoreReader
   private let onPeerPort: @Sendable (Int) -> Void
@@ -46,7 +49,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     let verifier = Verifier(
       chain: chain, kinds: Bare.kinds, signatures: configuration.signatures)
     self.verifier = verifier
-    let inbox = Inbox(capacity: Inbox.capacity(validators: registry().validators.count))
+    let inbox = Inbox(size: InboxSize(validators: registry().validators.count))
     self.inbox = inbox
     reader = StoreReader(store)
     alarm = Alarm(clock: clock, inbox: inbox)
@@ -159,6 +162,9 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   /// Entries that wait for a block.
   package var queueDepth: Int { inbox.depth }
 
+  /// As many as it holds at most at present.
+  var queueCapacity: Int { inbox.capacity }
+
   /// Readings that wait for room among them.
   var waitingReadings: Int { inbox.waiting }
 
@@ -187,7 +193,9 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func submit(
     proof kind: EntryKind, _ signed: SignedBytes
   ) async throws(NodeFailure) -> EntryResult {
-    let admission = try admit(Reservation(for: [signed], isForCommands: false))
+    // Among the commands, since it cannot wait in the line: a flood of readings must not keep other
+    // chains' packets out.
+    let admission = try admit(Reservation(for: [signed], isForCommands: true))
     var batch = SubmissionBatch(count: 1)
     do throws(Rejection) {
       let entry = try verifier.parse(kind: kind, signed)
@@ -206,7 +214,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   /// it throws `busy`.
   func admit(_ places: Reservation) throws(NodeFailure) -> Admission {
     let watch = CallWatch(metrics)
-    try take(inbox.reserve(places))
+    try take(inbox.reserve(places, at: monotonic()))
     return Admission(places: places, watch: watch)
   }
 
@@ -214,7 +222,9 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func admit(readings: [SignedBytes?]) async throws(NodeFailure) -> Admission {
     let watch = CallWatch(metrics)
     let places = Reservation(for: readings, isForCommands: false)
-    try take(await inbox.reserve(places, within: .milliseconds(Limits.patienceMilliseconds)))
+    let posting = await inbox.reserve(
+      places, at: monotonic(), within: .milliseconds(Limits.patienceMilliseconds))
+    try take(posting)
     return Admission(places: places, watch: watch)
   }
 
@@ -233,17 +243,18 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   private func settle(
     _ batch: inout SubmissionBatch, _ reservation: Reservation
   ) async throws(NodeFailure) -> [EntryResult] {
-    guard !batch.toVerify.isEmpty else {
-      inbox.release(reservation)
+    let checked = batch.toVerify.count
+    guard checked > 0 else {
+      inbox.release(reservation, checked: 0, at: monotonic())
       return batch.results
     }
     let valid = await verifier.areSigned(batch.toVerify)
     let entries = batch.admit(signed: valid)
     guard !entries.isEmpty || batch.restsOnState else {
-      inbox.release(reservation)
+      inbox.release(reservation, checked: checked, at: monotonic())
       return batch.results
     }
-    let committed = try await commit(entries, reservation)
+    let committed = try await commit(entries, reservation, checked: checked)
     log.debug("entries are final", metadata: Self.told(committed), source: "Requests")
     batch.fill(committed)
     return batch.results
@@ -263,15 +274,22 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     case .accepted: return
     case .full:
       metrics?.refuse()
+      noteRefusal()
       throw .busy("the node has \(inbox.depth) entries waiting; try again in a moment")
     case .stopped: throw .stopped("the node is stopping")
     }
   }
 
-  private func commit(_ entries: [VerifiedEntry], _ reservation: Reservation)
-    async
-    throws(NodeFailure) -> [EntryResult]
-  {
+  private func noteRefusal() {
+    guard let count = refusals.withLock({ $0.note(at: monotonic()) }) else { return }
+    log.warning(
+      "clients are refused: the inbox is full",
+      metadata: ["calls": "\(count)", "holds": "\(inbox.capacity)"], source: "Requests")
+  }
+
+  private func commit(
+    _ entries: [VerifiedEntry], _ reservation: Reservation, checked: Int
+  ) async throws(NodeFailure) -> [EntryResult] {
     let inbox = self.inbox
     let result: SubmissionAnswer.Outcome = await withCheckedContinuation { continuation in
       let submission = Submission(entries: entries, answer: SubmissionAnswer(continuation))
@@ -279,7 +297,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
         submission.answer.resume(.failure(.stopped("the node is stopping")))
       }
     }
-    inbox.release(reservation)
+    inbox.release(reservation, checked: checked, at: monotonic())
     return try result.get()
   }
 
@@ -287,8 +305,8 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func settled<T: Sendable>(_ body: () async -> T) async throws(NodeFailure) -> T {
     let value = await body()
     let nothing = Reservation(entries: 0, bytes: 0, isForCommands: true)
-    try take(inbox.reserve(nothing))
-    _ = try await commit([], nothing)
+    try take(inbox.reserve(nothing, at: monotonic()))
+    _ = try await commit([], nothing, checked: 0)
     return value
   }
 

@@ -20,7 +20,7 @@ struct AlarmTests {
   }
 
   private let turned = TurnedClock()
-  private let inbox = Inbox()
+  private let inbox = Inbox(size: InboxSize(validators: 1))
 
   private func time(in microseconds: Int64) -> Timestamp {
     Timestamp(microseconds: turned.chain.now.microseconds + microseconds)

@@ -40,12 +40,11 @@ import Testing
     let idle: Int64 = 15_000
     certify(&size, after: idle, entries: 1)
     var taken: [Int64] = []
-    for _ in 0..<60 {
+    // A flood: nothing but large ones.
+    for _ in 0..<300 {
       let checking = Int64(size.entries(validators: 4)) * perEntry
       taken.append(checking)
       certify(&size, after: idle + checking)
-      // A light block between them now and then, as at every idle moment.
-      certify(&size, after: idle, entries: 1)
     }
     for checking in taken.dropFirst(30) {
       #expect(checking <= Self.delta)
@@ -64,6 +63,20 @@ import Testing
     #expect(size.entries(validators: 7) == Limits.proposedEntries)
   }
 
+  /// Also where a flood comes before anything else, so that nothing has told yet how far they are;
+  /// and a clock that is set back tells nothing.
+  @Test mutating func farValidatorsFindOutInAFlood() {
+    var size = ProposalSize()
+    for round in 0..<40 {
+      certify(&size, after: round == 20 ? -3_000_000 : 500_000)
+    }
+    #expect(size.entries(validators: 7) == Limits.proposedEntries)
+    for _ in 0..<40 {
+      certify(&size, after: 500_000 + Int64(size.entries(validators: 7)) * 20)
+    }
+    #expect(size.entries(validators: 7) == Limits.proposedEntries)
+  }
+
   /// The quickest is one of the last: a network that has become slower is the measure in the end.
   @Test mutating func whatWasQuickOnceIsForgotten() {
     var size = ProposalSize()
@@ -75,6 +88,7 @@ import Testing
 
   @Test mutating func slowChecksMakeSmallerOnes() {
     var size = ProposalSize()
+    certify(&size, after: 20_000, entries: 1)
     for _ in 0..<10 { certify(&size, after: 20_000) }
     let largest = size.entries(validators: 4)
     certify(&size, after: 20_000 + Self.delta * 9 / 8)

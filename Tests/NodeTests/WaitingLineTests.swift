@@ -7,10 +7,15 @@ import Testing
 @Suite struct WaitingLineTests {
   private let batch = Reservation(entries: 10, bytes: 1000, isForCommands: false)
 
+  /// One that keeps its size.
+  private static func inbox(_ entries: Int, line: Int? = nil) -> Inbox {
+    Inbox(size: InboxSize(first: entries, range: entries...entries), line: line)
+  }
+
   private final class Answered: Sendable { let isSo = Atomic(false) }
 
   private func fill(_ inbox: Inbox, with count: Int) {
-    for _ in 0..<count { #expect(inbox.reserve(batch) == .accepted) }
+    for _ in 0..<count { #expect(inbox.reserve(batch, at: 0) == .accepted) }
   }
 
   /// Starts a call and waits until it stands in the line, or has its answer.
@@ -20,7 +25,7 @@ import Testing
     let before = inbox.waiting
     let answered = Answered()
     let task = Task {
-      let posting = await inbox.reserve(wanted, within: patience)
+      let posting = await inbox.reserve(wanted, at: 0, within: patience)
       answered.isSo.store(true, ordering: .relaxed)
       return posting
     }
@@ -31,19 +36,19 @@ import Testing
   }
 
   @Test func callsAreServedInTheirOrder() async {
-    let inbox = Inbox(capacity: 20, line: 40)
+    let inbox = Self.inbox(20, line: 40)
     fill(inbox, with: 2)
     let large = await call(inbox, Reservation(entries: 20, bytes: 0, isForCommands: false))
     let small = await call(inbox, batch)
     #expect(inbox.waiting == 30)
     // Ten places are free: they are for the first in the line, and nobody overtakes it.
-    inbox.release(batch)
-    #expect(inbox.reserve(batch) == .full)
+    inbox.release(batch, checked: 0, at: 0)
+    #expect(inbox.reserve(batch, at: 0) == .full)
     #expect(inbox.waiting == 30)
-    inbox.release(batch)
+    inbox.release(batch, checked: 0, at: 0)
     #expect(await large.value == .accepted)
     #expect(inbox.waiting == 10)
-    inbox.release(Reservation(entries: 20, bytes: 0, isForCommands: false))
+    inbox.release(Reservation(entries: 20, bytes: 0, isForCommands: false), checked: 20, at: 0)
     #expect(await small.value == .accepted)
     #expect(inbox.depth == 10)
     #expect(inbox.waiting == 0)
@@ -51,36 +56,37 @@ import Testing
 
   /// Commands have places of their own beyond those of readings, and wait for nobody.
   @Test func commandsPassTheLine() async {
-    let inbox = Inbox(capacity: 20, line: 40)
+    let inbox = Self.inbox(20, line: 40)
     fill(inbox, with: 2)
     let waiting = await call(inbox, batch)
     let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
-    #expect(inbox.reserve(command) == .accepted)
+    #expect(inbox.reserve(command, at: 0) == .accepted)
     #expect(inbox.depth == 21)
-    inbox.release(batch)
+    inbox.release(batch, checked: 0, at: 0)
     #expect(inbox.depth == 11)
-    inbox.release(command)
+    inbox.release(command, checked: 0, at: 0)
     #expect(await waiting.value == .accepted)
   }
 
-  /// One more for every four, and bytes.
-  @Test func commandsHaveAQuarterMore() {
-    let inbox = Inbox(capacity: 20)
-    fill(inbox, with: 2)
+  /// One more for every four, or a whole call's, and bytes.
+  @Test(arguments: [(20, Limits.commandsPerSubmission), (4000, 1000)])
+  func commandsHaveAQuarterMore(places: Int, own: Int) {
+    let inbox = Self.inbox(places)
+    fill(inbox, with: places / batch.entries)
     let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
-    for _ in 0..<5 { #expect(inbox.reserve(command) == .accepted) }
-    #expect(inbox.reserve(command) == .full)
-    let wide = Inbox()
+    for _ in 0..<own { #expect(inbox.reserve(command, at: 0) == .accepted) }
+    #expect(inbox.reserve(command, at: 0) == .full)
+    let wide = Inbox(size: InboxSize(validators: 1))
     let bytes = Limits.inboxBytes + Limits.inboxCommandBytes
     let reading = Reservation(entries: 1, bytes: Limits.inboxBytes + 1, isForCommands: false)
-    #expect(wide.reserve(reading) == .full)
-    #expect(
-      wide.reserve(Reservation(entries: 1, bytes: bytes, isForCommands: true)) == .accepted)
-    #expect(wide.reserve(command) == .full)
+    #expect(wide.reserve(reading, at: 0) == .full)
+    let most = Reservation(entries: 1, bytes: bytes, isForCommands: true)
+    #expect(wide.reserve(most, at: 0) == .accepted)
+    #expect(wide.reserve(command, at: 0) == .full)
   }
 
   @Test func patienceEndsAndThoseBehindMoveUp() async {
-    let inbox = Inbox(capacity: 20, line: 40)
+    let inbox = Self.inbox(20, line: 40)
     fill(inbox, with: 1)
     let large = await call(
       inbox, Reservation(entries: 20, bytes: 0, isForCommands: false), within: .milliseconds(30))
@@ -92,53 +98,54 @@ import Testing
   }
 
   @Test func whoGoesAwayLeavesTheLine() async {
-    let inbox = Inbox(capacity: 10)
+    let inbox = Self.inbox(10)
     fill(inbox, with: 1)
     let gone = await call(inbox, batch)
     gone.cancel()
     #expect(await gone.value == .full)
-    inbox.release(batch)
+    inbox.release(batch, checked: 0, at: 0)
     #expect(inbox.depth == 0)
   }
 
   @Test func theLineIsBounded() async {
-    let inbox = Inbox(capacity: 10, line: 10)
+    let inbox = Self.inbox(10, line: 10)
     fill(inbox, with: 1)
     let most = Reservation(entries: 10, bytes: 0, isForCommands: false)
     let waiting = await call(inbox, most)
-    #expect(await inbox.reserve(batch, within: .seconds(60)) == .full)
+    #expect(await inbox.reserve(batch, at: 0, within: .seconds(60)) == .full)
     waiting.cancel()
     #expect(await waiting.value == .full)
   }
 
   @Test func aClosedInboxSendsAllAway() async {
-    let inbox = Inbox(capacity: 10, line: 20)
+    let inbox = Self.inbox(10, line: 20)
     fill(inbox, with: 1)
     let calls = [await call(inbox, batch), await call(inbox, batch)]
     _ = inbox.close()
     for task in calls { #expect(await task.value == .stopped) }
-    #expect(await inbox.reserve(batch, within: .seconds(60)) == .stopped)
+    #expect(await inbox.reserve(batch, at: 0, within: .seconds(60)) == .stopped)
   }
 
   /// Readings that come one by one leave places for commands too.
   @Test func commandsHaveCallsOfTheirOwn() {
-    let inbox = Inbox()
+    let inbox = Inbox(size: InboxSize(validators: 1))
     let reading = Reservation(entries: 1, bytes: 200, isForCommands: false)
     var taken = 0
-    while inbox.reserve(reading) == .accepted { taken += 1 }
+    while inbox.reserve(reading, at: 0) == .accepted { taken += 1 }
     #expect(taken == Limits.inboxCalls)
-    #expect(inbox.reserve(Reservation(entries: 1, bytes: 200, isForCommands: true)) == .accepted)
+    let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
+    #expect(inbox.reserve(command, at: 0) == .accepted)
   }
 
   /// However many entries are left, calls are bounded too.
   @Test func callsAreCounted() {
-    let inbox = Inbox()
+    let inbox = Inbox(size: InboxSize(validators: 1))
     let one = Reservation(entries: 1, bytes: 200, isForCommands: true)
     for _ in 0..<Limits.inboxCalls + Limits.inboxCommandCalls {
-      #expect(inbox.reserve(one) == .accepted)
+      #expect(inbox.reserve(one, at: 0) == .accepted)
     }
-    #expect(inbox.reserve(one) == .full)
-    inbox.release(one)
-    #expect(inbox.reserve(one) == .accepted)
+    #expect(inbox.reserve(one, at: 0) == .full)
+    inbox.release(one, checked: 0, at: 0)
+    #expect(inbox.reserve(one, at: 0) == .accepted)
   }
 }

@@ -39,38 +39,10 @@ package final class Inbox: Sendable {
     var bytes = 0
   }
 
-  /// What is reserved.
-  private struct Room {
-    var entries = 0
-    var bytes = 0
-    var calls = 0
-
-    func has(_ wanted: Reservation, of capacity: Int) -> Bool {
-      var (places, room, most) = (capacity, Limits.inboxBytes, Limits.inboxCalls)
-      if wanted.isForCommands {
-        places += capacity / Limits.inboxPlacesPerCommandPlace
-        room += Limits.inboxCommandBytes
-        most += Limits.inboxCommandCalls
-      }
-      return entries + wanted.entries <= places && bytes + wanted.bytes <= room && calls < most
-    }
-
-    mutating func take(_ places: Reservation) {
-      entries += places.entries
-      bytes += places.bytes
-      calls += 1
-    }
-
-    mutating func release(_ places: Reservation) {
-      entries -= places.entries
-      bytes -= places.bytes
-      calls -= 1
-    }
-  }
-
   private struct State {
     var intake = Intake()
-    var taken = Room()
+    var taken = InboxRoom()
+    var size: InboxSize
     var isClosed = false
     /// What each peer has in the intake.
     var shares: [PublicKey: Share] = [:]
@@ -78,42 +50,42 @@ package final class Inbox: Sendable {
     var line = WaitingLine()
     var waiter: CheckedContinuation<Void, Never>?
 
+    /// Before places are taken or given back.
+    mutating func measure(at now: Int64) { size.hold(taken.entries, until: now) }
+
     mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
       defer { waiter = nil }
       return waiter
     }
   }
 
-  private let state = Mutex(State())
-  private let capacity: Int
-  private let longestLine: Int
+  private let state: Mutex<State>
+  private let longestLine: Int?
 
-  /// `capacity`: entries beside the commands' own places; `line`: readings that may wait for room,
-  /// as many unless told.
-  package init(capacity: Int = Limits.inboxEntries, line: Int? = nil) {
-    self.capacity = capacity
-    longestLine = line ?? capacity
-  }
-
-  /// Of a node whose chain has so many validators, when it starts: all of them fill the same
-  /// blocks, and what waits at all together is what an entry waits for. Two full batches always
-  /// have room.
-  package static func capacity(validators: Int) -> Int {
-    max(2 * Limits.readingsPerMessage, Limits.inboxEntries / max(1, validators))
+  /// `line`: readings that may wait for room; as many as there may be entries, unless told.
+  package init(size: InboxSize, line: Int? = nil) {
+    state = Mutex(State(size: size))
+    longestLine = line
   }
 
   /// Entries that wait, those taken out but not yet final included.
   package var depth: Int { state.withLock { $0.taken.entries } }
 
+  /// Entries that it holds at most at present, beside the commands' own places.
+  package var capacity: Int { state.withLock { $0.size.entries } }
+
   /// Readings that wait for places.
   package var waiting: Int { state.withLock { $0.line.entries } }
 
-  /// Takes places for a submission that is still to be checked; each is released once.
-  package func reserve(_ wanted: Reservation) -> Posting {
+  /// Takes places for a submission that is still to be checked; each is released once. `now`: µs of
+  /// a clock that does not go back.
+  package func reserve(_ wanted: Reservation, at now: Int64) -> Posting {
     state.withLock { state in
       if state.isClosed { return .stopped }
-      guard wanted.isForCommands || state.line.isEmpty, state.taken.has(wanted, of: capacity)
-      else { return .full }
+      state.measure(at: now)
+      let fit = state.taken.fit(wanted, of: state.size)
+      if fit == .lacksPlaces { state.size.refused() }
+      guard fit == .fits, wanted.isForCommands || state.line.isEmpty else { return .full }
       state.taken.take(wanted)
       return .accepted
     }
@@ -121,8 +93,10 @@ package final class Inbox: Sendable {
 
   /// The same; waits behind those who wait already, `patience` at most, or until the task is
   /// cancelled.
-  package func reserve(_ wanted: Reservation, within patience: Duration) async -> Posting {
-    let first = reserve(wanted)
+  package func reserve(_ wanted: Reservation, at now: Int64, within patience: Duration) async
+    -> Posting
+  {
+    let first = reserve(wanted, at: now)
     guard case .full = first, let number = announce(wanted) else { return first }
     // What became free in between was given to nobody.
     serve()
@@ -146,7 +120,8 @@ package final class Inbox: Sendable {
 
   private func announce(_ wanted: Reservation) -> UInt64? {
     state.withLock { state in
-      state.isClosed ? nil : state.line.announce(wanted, limit: longestLine)
+      state.isClosed
+        ? nil : state.line.announce(wanted, limit: longestLine ?? state.size.entries)
     }
   }
 
@@ -157,9 +132,14 @@ package final class Inbox: Sendable {
     serve()
   }
 
-  /// Gives places back: the submission was answered, or came to nothing.
-  package func release(_ reservation: Reservation) {
-    state.withLock { $0.taken.release(reservation) }
+  /// Gives places back: the submission was answered, or came to nothing. `checked`: of its entries
+  /// those whose signatures were checked.
+  package func release(_ reservation: Reservation, checked: Int, at now: Int64) {
+    state.withLock { state in
+      state.measure(at: now)
+      state.size.released(checked)
+      state.taken.release(reservation)
+    }
     serve()
   }
 
@@ -168,7 +148,7 @@ package final class Inbox: Sendable {
     let served = state.withLock { state in
       var served: [CheckedContinuation<Posting, Never>] = []
       var taken = state.taken
-      while let call = state.line.grant(where: { taken.has($0, of: capacity) }) {
+      while let call = state.line.grant(where: { taken.fit($0, of: state.size) == .fits }) {
         taken.take(call.wanted)
         if let waiter = call.waiter { served.append(waiter) }
       }

@@ -27,9 +27,9 @@ struct WaitingLine {
 
   var isEmpty: Bool { entries == 0 }
 
-  /// The call's number in the line; nil when it is too long already.
+  /// The call's number in the line; nil when it is too long already. The first has room always.
   mutating func announce(_ wanted: Reservation, limit: Int) -> UInt64? {
-    guard entries + wanted.entries <= limit else { return nil }
+    guard isEmpty || entries + wanted.entries <= limit else { return nil }
     next += 1
     calls[next] = Call(wanted: wanted, place: .announced)
     order.append(next)

@@ -117,6 +117,9 @@ package enum MetricTable {
     package static let inbox = MetricDescription(
       "intertie_inbox_entries", .gauge, labels: chain,
       help: "Clients' entries that wait for a block or are in one that is not final.")
+    package static let capacity = MetricDescription(
+      "intertie_inbox_capacity_entries", .gauge, labels: chain,
+      help: "Entries that the inbox holds at present, beside the commands' own places.")
     package static let refused = MetricDescription(
       "intertie_inbox_refused_total", .counter, labels: chain,
       help: "Calls and batches of readings that were refused because the inbox stayed full.")
@@ -127,7 +130,7 @@ package enum MetricTable {
       "intertie_pool_entries", .gauge, labels: chain,
       help: "Entries here that are not on the chain, those of other nodes' clients included.")
 
-    static let rows = [inbox, line, refused, pool]
+    static let rows = [inbox, capacity, line, refused, pool]
   }
 
   /// Links to the other nodes of a chain.

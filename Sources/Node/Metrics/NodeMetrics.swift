@@ -89,6 +89,7 @@ private final class StandingMetrics: Sendable {
   private let ready: Gauge
   private let halted: Gauge
   private let inbox: Gauge
+  private let capacity: Gauge
   private let line: Gauge
   private let database: Gauge
   private let log: Gauge
@@ -109,6 +110,7 @@ private final class StandingMetrics: Sendable {
     ready = instruments.gauge(MetricTable.Agreement.ready, chain)
     halted = instruments.gauge(MetricTable.Agreement.halted, chain)
     inbox = instruments.gauge(MetricTable.Queues.inbox, chain)
+    capacity = instruments.gauge(MetricTable.Queues.capacity, chain)
     line = instruments.gauge(MetricTable.Queues.line, chain)
     database = instruments.gauge(MetricTable.Machine.database, chain, "database")
     log = instruments.gauge(MetricTable.Machine.database, chain, "log")
@@ -135,6 +137,7 @@ private final class StandingMetrics: Sendable {
     ready.record(health.faults.isEmpty ? 1 : 0)
     halted.record(health.failure == nil ? 0 : 1)
     inbox.record(host.queueDepth)
+    capacity.record(host.queueCapacity)
     line.record(host.waitingReadings)
     database.record(ProcessFigures.size(of: host.store.path))
     log.record(ProcessFigures.size(of: host.store.path + "-wal"))

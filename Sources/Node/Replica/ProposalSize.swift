@@ -5,23 +5,25 @@ import Domain
 /// A block that takes longer to check than a view lasts is skipped, and the chain stands still
 /// until it is; and whatever is in the next block, an interval's close included, waits for the
 /// block before it. So this node takes the time from each of its proposals to the certificate,
-/// beyond what its quickest ones of late took, which is the network's part: a large proposal that
-/// took longer than Δ makes the next ones smaller in proportion, one that took less than half of it
+/// beyond what its last small ones took, which is the network's part: a large proposal that took
+/// longer than Δ makes the next ones smaller in proportion, one that took less than half of it
 /// makes them larger. (Congestion is told by delay, before anything is lost, as in L. Brakmo, L.
-/// Peterson, *TCP Vegas*, IEEE JSAC 13(8), 1995.) A large proposal of anybody whose view was
-/// skipped halves the size. A validator that is down, whose views are skipped without a proposal,
-/// changes nothing, nor do small blocks.
+/// Peterson, *TCP Vegas*, IEEE JSAC 13(8), 1995; only small ones tell the network's part, since in
+/// a flood the quickest of large ones would have ever more checking in it.) Where no small one was,
+/// proposals become small, and tell. A large proposal of anybody whose view was skipped halves the
+/// size. A validator that is down, whose views are skipped without a proposal, changes nothing.
 package struct ProposalSize: Sendable {
+  /// The least; no more are small.
   private static let least = 64
   /// Where it begins.
   package static let first = 512
-  /// Own proposals of which the quickest counts.
-  private static let memory = 32
+  /// Small proposals of which the quickest counts.
+  private static let memory = 8
 
   private var largest = Self.first
   /// The newest own proposal without a certificate.
   private var own: (view: UInt64, entries: Int, time: Timestamp)?
-  /// What the last own ones took, µs of chain time, the oldest overwritten.
+  /// What the last small ones took, µs of chain time, the oldest overwritten.
   private var times: [Int64] = []
   private var next = 0
 
@@ -43,10 +45,12 @@ package struct ProposalSize: Sendable {
   package mutating func certified(view: UInt64, at time: Timestamp, delta: Int64) {
     guard let own, own.view == view else { return }
     self.own = nil
-    let taken = max(0, time.microseconds - own.time.microseconds)
-    note(taken)
+    let taken = time.microseconds - own.time.microseconds
+    // A clock that was set back tells nothing.
+    guard taken >= 0 else { return }
+    if own.entries <= Self.least { note(taken) }
     guard 2 * own.entries >= largest else { return }
-    let checking = taken - (times.min() ?? taken)
+    let checking = max(0, taken - (times.min() ?? 0))
     if checking > delta {
       largest = max(Self.least, largest / 2, Int(Int64(largest) * delta / checking))
     } else if checking < delta / 2 {

@@ -60,15 +60,14 @@ final class SimulatedNode {
   /// Of the last final block, while the disk was not lost.
   var floor: (view: UInt64, height: UInt64) = (0, 0)
 
-  /// Of its gate.
-  private let capacity: Int
+  private let firstSize: InboxSize
 
   init(
     index: Int, key: SigningKey, isHonest: Bool, hasJoined: Bool, disk: SimulatedDisk,
     validators: Int
   ) {
-    capacity = Inbox.capacity(validators: validators)
-    gate = Inbox(capacity: capacity)
+    firstSize = InboxSize(validators: validators)
+    gate = Inbox(size: firstSize)
     self.index = index
     self.key = key
     self.isHonest = isHonest
@@ -89,7 +88,7 @@ final class SimulatedNode {
     isStepDue = false
     wake = nil
     processor = SimulatedProcessor()
-    gate = Inbox(capacity: capacity)
+    gate = Inbox(size: firstSize)
     answers = AnswerBox()
   }
 }

@@ -47,6 +47,37 @@ import Testing
     #expect(soak.totals.crashes > 0 && soak.totals.partitions > 0 && soak.load.retries > 0)
   }
 
+  /// Four validators with a core each, slow ones, which carry about 1,500 entries a second: twice
+  /// and four times that offered, they do as much, close in time, and most wait for a second.
+  @Test func aFloodedChainDoesAsMuchAndClosesInTime() async {
+    func offer(_ rate: Int) async -> (final: Int, refused: Int, closeLag: Int64, p50: Int64) {
+      var settings = SoakSettings(rate: rate)
+      settings.service = ServiceTimes(entry: 480, step: 1920)
+      settings.clockRate = 900
+      settings.periods = 5
+      settings.periodSeconds = 4
+      // In the first seconds it learns what it carries.
+      let periods = await Soak(settings).probe().dropFirst()
+      var latency = Latencies()
+      for period in periods { latency.add(period.latency) }
+      let trial = (
+        periods.reduce(0) { $0 + $1.final } / 16, periods.reduce(0) { $0 + $1.refused },
+        periods.map(\.closeLag).max() ?? 0, latency.percentile(50)
+      )
+      print("\(rate) offered: \(trial)")
+      return trial
+    }
+    let most = await offer(1400)
+    #expect(most.final > 1300)
+    for rate in [2800, 5600] {
+      let flooded = await offer(rate)
+      #expect(flooded.refused > 0)
+      #expect(flooded.final * 10 >= most.final * 9)
+      #expect(flooded.closeLag < 1_000_000)
+      #expect(flooded.p50 < 2_000_000)
+    }
+  }
+
   @Test func aTableThatGrowsIsFound() async {
     var settings = Self.settings()
     settings.planted = .table

@@ -25,7 +25,7 @@ extension Simulation {
   /// As the node takes a call: a place is reserved, then its signatures are checked.
   func receive(call: Int, at node: SimulatedNode) {
     guard let wanted = load?.calls[call], wanted.places.contains(node.index) else { return }
-    guard node.gate.reserve(Self.reservation(wanted.entries)) == .accepted else {
+    guard node.gate.reserve(Self.reservation(wanted.entries), at: time) == .accepted else {
       if load?.refused(call, by: node.index) == false { retryLater(call) }
       return
     }
@@ -84,7 +84,7 @@ extension Simulation {
       guard case .success(let results) = outcome,
         let entries = load?.answered(call, results, at: time)
       else { continue }
-      node.gate.release(Self.reservation(entries))
+      node.gate.release(Self.reservation(entries), checked: entries.count, at: time)
       for (entry, result) in zip(entries, results) {
         oracle.acknowledged(entry, result, by: node, name: trace.names[node.index])
       }
