@@ -131,14 +131,26 @@ package actor CommandLane {
           }
         }
       }
-      guard attempt <= context.plan.retries, !Task.isCancelled else { break }
+      guard attempt <= context.plan.retries, mayGoOn(call) else { break }
       let pause = RetryPause.milliseconds(
         after: failure, attempt: attempt, longest: context.plan.longestPause)
-      await Monotonic.sleep(until: Monotonic.now + pause * 1000)
-      guard !Task.isCancelled else { break }
+      await wait(until: Monotonic.now + pause * 1000, with: call)
+      guard mayGoOn(call) else { break }
       for command in call.commands { context.figures.change(command.kind) { $0.retried += 1 } }
     }
     giveUp(call)
+  }
+
+  /// Whether it is sent again: when the load is over only to learn an outcome that is in doubt.
+  private func mayGoOn(_ call: Call) -> Bool {
+    !Task.isCancelled && (call.isDoubtful || !isOver)
+  }
+
+  /// Until then, or until the load is over and the call is not sent again.
+  private func wait(until time: Int64, with call: Call) async {
+    while Monotonic.now < time, mayGoOn(call) {
+      await Monotonic.sleep(until: min(time, Monotonic.now + LoadLimits.pauseLook))
+    }
   }
 
   /// One call; the results and when they came.

@@ -64,12 +64,17 @@ package enum LoadLimits {
   /// How long a lane that waits for an item's time sleeps at most before it looks whether the load
   /// has ended, and how often its end is looked for, microseconds.
   package static let look: Int64 = 250_000
+  /// The same of a call that waits to be sent again, of which there are many.
+  package static let pauseLook: Int64 = 1_000_000
   package static let endLook: Int64 = 50_000
   /// How long after the load's end a node that answers nothing is asked whether it is at rest,
   /// microseconds.
   package static let goneLook: Int64 = 5_000_000
   /// Seconds without an answer from which on the progress line says so.
   package static let silence = 2
+  /// How late the generator itself may be before its report says that figures are not the nodes'
+  /// alone, seconds.
+  package static let lateness = 0.5
   /// How late a close may be on a node that is at rest, seconds.
   package static let closeLag = 1.0
   /// Seconds that a run waits for the first interval that its meters can read.

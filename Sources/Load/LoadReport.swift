@@ -71,7 +71,7 @@ package struct LoadReport: Hashable, Sendable, Codable {
     package var latestSeconds: Double
 
     /// Whether it is to blame for figures itself.
-    package var isOverloaded: Bool { latestSeconds > 0.5 }
+    package var isOverloaded: Bool { latestSeconds > LoadLimits.lateness }
   }
 
   /// Of the program that wrote this.

@@ -92,6 +92,7 @@ package actor ReadingLane {
   private func next() async -> Intertie_V1_ReadingBatch? {
     while !Task.isCancelled {
       let now = Monotonic.now
+      if isOver { dropRefused() }
       if let batch = takeAgain(at: now) { return batch.message }
       if isOver || isAllSent {
         guard !unanswered.isEmpty else { return nil }
@@ -220,15 +221,29 @@ package actor ReadingLane {
     chime.ring()
   }
 
+  /// The load is over, and what met a busy node is load as well. Of what is in doubt the outcome is
+  /// asked for by sending it again.
+  private func dropRefused() {
+    for id in again.map(\.id) {
+      guard let batch = unanswered[id], !batch.isDoubtful else { continue }
+      drop(batch, id)
+    }
+    again.removeAll { unanswered[$0.id] == nil }
+  }
+
+  private func drop(_ batch: Batch, _ id: UInt64) {
+    unanswered[id] = nil
+    underWay -= batch.items.count
+    giveUp(batch)
+  }
+
   /// The node took none of the batch: it is sent again later, or given up.
   private func postpone(_ ack: Intertie_V1_BatchAck, at time: Int64) {
     guard let batch = unanswered[ack.id] else { return }
     let count = batch.items.count
     context.figures.noteBusy(.reading, count, at: time)
     guard batch.attempts < context.plan.retries else {
-      unanswered[ack.id] = nil
-      underWay -= count
-      giveUp(batch)
+      drop(batch, ack.id)
       return
     }
     unanswered[ack.id]?.isOut = false
@@ -260,9 +275,7 @@ package actor ReadingLane {
         unanswered[id]?.isOut = false
         again.append((id, 0))
       } else {
-        unanswered[id] = nil
-        underWay -= batch.items.count
-        giveUp(batch)
+        drop(batch, id)
       }
     }
     // Nobody waits for anything any more.

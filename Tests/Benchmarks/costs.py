@@ -17,8 +17,8 @@ import tempfile
 import time
 
 import load_nodes
-from load_figures import load, row, table
 from load_nodes import INTERTIE, Node, Watch
+from load_runs import load, row, table
 
 # In this order for each frame; names are mangled ones, where modules stand in the clear.
 STAGES = [

@@ -20,8 +20,6 @@ what the check at the end costs it is not in it.
 """
 
 import argparse
-import datetime
-import json
 import os
 import pathlib
 import statistics
@@ -31,6 +29,7 @@ import tempfile
 
 import load_nodes
 from load_nodes import INTERTIE, Node, Watch
+from load_runs import Report, lateness, load, microseconds, milliseconds, percentiles, row, table
 
 MIX = "readings=96,orders=3,transfers=1"
 missed: list[str] = []
@@ -40,98 +39,6 @@ def demand(condition: bool, what: str) -> None:
     if not condition:
         missed.append(what)
         print(f"\nMISSED: {what}", flush=True)
-
-
-class Report(dict):
-    """What a run of `intertie load` came to."""
-
-    def kind(self, name: str) -> dict:
-        return next(kind for kind in self["kinds"] if kind["name"] == name)
-
-    @property
-    def applied(self) -> int:
-        return sum(kind["applied"] for kind in self["kinds"])
-
-    @property
-    def rate(self) -> float:
-        """Applied a second, all kinds."""
-        return sum(kind["appliedPerSecond"] for kind in self["kinds"])
-
-    @property
-    def busy(self) -> int:
-        return sum(kind["busy"] for kind in self["kinds"])
-
-    @property
-    def seconds(self) -> list[dict]:
-        return self["perSecond"]
-
-    @property
-    def health(self) -> list[dict]:
-        return [grid["health"] for grid in self["grids"]]
-
-    @property
-    def start(self) -> float:
-        """Unix seconds."""
-        return datetime.datetime.fromisoformat(self["startTime"]).timestamp()
-
-    def costs(self, watch: Watch) -> list[float]:
-        """µs of each node's CPU for an item that was applied, until the nodes were at rest."""
-        rests = [health["atRestAfterSeconds"] for health in self.health]
-        if None in rests:
-            raise SystemExit("a node did not come to rest: its CPU cannot be told")
-        end = self.start + self["settings"]["seconds"] + max(rests)
-        return [spent / self.applied * 1e6 for spent in watch.spent(self.start, end)]
-
-    @property
-    def verdict(self) -> str:
-        if self["check"]["faults"]:
-            return f"{self['check']['faults']} FAULTS"
-        return "NOT CHECKED" if self["check"]["unchecked"] else "clean"
-
-
-def load(folder: pathlib.Path, nodes: list[Node], *options, checked: bool = True) -> Report:
-    """One run against these nodes. A check that fails ends the program, unless nobody asked."""
-    file = folder / "report.json"
-    file.unlink(missing_ok=True)
-    words = [word for node in nodes for word in node.address]
-    result = subprocess.run(
-        [str(INTERTIE), "load", *words, "--json", str(file), *map(str, options)],
-        capture_output=True, text=True)
-    if result.returncode and (checked or not file.exists()):
-        raise SystemExit(result.stdout + result.stderr[-2000:])
-    return Report(json.loads(file.read_text()))
-
-
-def milliseconds(kind: dict, key: str) -> str:
-    if not kind["latencyMicroseconds"]:
-        return "none"
-    value = kind["latencyMicroseconds"][key] / 1000
-    return f"{value:,.1f} ms" if value < 100 else f"{value:,.0f} ms"
-
-
-def lateness(report: Report) -> str:
-    """How late the latest close of any grid was, as far as its nodes always answered."""
-    late = [health["latestCloseSeconds"] for health in report.health]
-    return "unknown" if None in late else f"{max(late):.2f} s"
-
-
-def microseconds(second: dict, key: str) -> int:
-    """0 in a second without an answer."""
-    return (second["latencyMicroseconds"] or {}).get(key, 0)
-
-
-def percentiles(kind: dict) -> list[str]:
-    return [milliseconds(kind, key) for key in ("p50", "p90", "p99", "p999", "max")]
-
-
-def table(*columns: str) -> None:
-    print()
-    row(*columns)
-    print("|" + "---|" * len(columns))
-
-
-def row(*cells) -> None:
-    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
 def meters(folder: pathlib.Path, seconds: int) -> None:
@@ -154,30 +61,34 @@ def meters(folder: pathlib.Path, seconds: int) -> None:
 def overload(folder: pathlib.Path, seconds: int) -> None:
     """The most of all rates offered; then twice of it, then four times, then half of it at once."""
     options = ["--connections", 64, "--commands-per-call", 16]
-    for mix in ("readings=100", MIX):
-        node = load_nodes.single(folder / f"one-{mix[:12]}", 60_000, rate=10)
-        overload_of([node], f"{mix}, one node, 60,000 meters, 64 connections",
-                    ["--meters", 60_000, "--mix", mix, *options], seconds)
-    nodes = load_nodes.several(folder / "four", 4, 20_000, rate=10)
-    overload_of(nodes, f"{MIX}, four validators, 20,000 meters, 64 connections",
-                ["--meters", 20_000, "--mix", MIX, *options], seconds)
+    for count, meters in ((1, 60_000), (4, 20_000)):
+        for mix in ("readings=100", MIX):
+            place = folder / f"{count}-{mix[:12]}"
+            nodes = (load_nodes.several(place, count, meters, rate=10) if count > 1
+                     else [load_nodes.single(place, meters, rate=10)])
+            overload_of(nodes, f"{mix}, {count} validators, {meters:,} meters, 64 connections", mix,
+                        ["--meters", meters, *options], seconds)
 
 
-def overload_of(nodes: list[Node], name: str, options: list, seconds: int) -> None:
+def overload_of(nodes: list[Node], name: str, mix: str, options: list, seconds: int) -> None:
     """Like is compared with like: what is offered comes item by item when it is due, and goes in a
-    message with what else is due on its connection. In a closed loop, where the generator waits for
-    answers, messages are fuller: that rate stands in the first row, nothing is compared with it.
+    message with what else is due on its connection. In a closed loop messages are fuller: that rate
+    stands in the first row, nothing is compared with it.
+
+    A flooded node serves other items than it is offered, since commands go before readings, and a
+    machine drifts. So what it did is also held against the most that it does right after of the
+    items that it served, in their proportion.
     """
     folder = nodes[0].folder.parent
-    load(folder, nodes, *options, "--seconds", 5)
+    load(folder, nodes, *options, "--mix", mix, "--seconds", 5)
     table(f"{name}; offered", "sent a second", "applied a second", "commands of them",
           "of the most before it", "refused as busy", "readings' p99", "close late",
           "deepest queue", "a node's memory, most", "at rest after", "check")
     best = None
 
-    def offer(name: str, rate: float | None) -> Report:
+    def offer(name: str, rate: float | None, mix: str = mix) -> Report:
         pace = ["--rate", round(rate), "--retry", 100] if rate else []
-        report = load(folder, nodes, *options, "--seconds", seconds, *pace)
+        report = load(folder, nodes, *options, "--mix", mix, "--seconds", seconds, *pace)
         health = report.health[0]
         rest = health["atRestAfterSeconds"]
         sent = sum(kind["sent"] for kind in report["kinds"]) / seconds
@@ -203,11 +114,18 @@ def overload_of(nodes: list[Node], name: str, options: list, seconds: int) -> No
         report = offer(name, times * most)
         health = report.health[0]
         rest = health["atRestAfterSeconds"]
-        demand(times > 2 or report.rate >= 0.9 * min(times, 1) * most,
-               f"{name}: within a tenth of the most")
         demand(rest is not None and rest <= 5, f"{name}: at rest within 5 s")
         late = health["latestCloseSeconds"]
         demand(late is not None and late < 1, f"{name}: closes within a second")
+        if times == 2:
+            same = max(offer("the items that it did then", part * report.rate,
+                             report.applied_mix).rate for part in (1.1, 1.25, 1.4))
+            print(f"\n{name}: {report.rate / most:.0%} of the most, {report.rate / same:.0%} of the "
+                  "most of the items that it did then, measured right after\n", flush=True)
+            demand(report.rate >= 0.9 * (most if mix == "readings=100" else same),
+                   f"{name}: within a tenth of the most")
+        elif times < 1:
+            demand(report.rate >= 0.9 * times * most, f"{name}: all of it is answered")
     for node in nodes:
         node.stop()
 

@@ -78,7 +78,8 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "What keys and choices are drawn from.") var seed: UInt64 = 1
     @Option(
       help: """
-        Times that what met a busy node or a broken connection is sent again; 0: it is dropped.
+        Times that what met a busy node or a broken connection is sent again; 0: it is dropped. \
+        What met a busy node is not sent when the load has ended.
         """)
     var retry = 8
     @Option(help: "Readings in one message at most.") var batch = 1024
