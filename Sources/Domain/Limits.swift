@@ -4,6 +4,8 @@ package enum Limits {
   /// Largest price, µ¤ per kWh: 10,000 ¤/kWh, so that what the largest meter can owe in the days
   /// for late readings stays far within 64 bits.
   package static let price: Int64 = 10_000_000_000
+  /// Chain seconds for each second of the clock.
+  package static let calendarRate: ClosedRange<Int64> = 1...100_000
   /// Largest order, Wh: 1 GWh.
   package static let orderWattHours: Int64 = 1_000_000_000
   /// Largest amount of any asset in one command or genesis line.
@@ -76,9 +78,11 @@ package enum Limits {
   package static let inboxCommandCalls = 1 << 10
   /// Milliseconds for which readings wait for room in the inbox.
   package static let patienceMilliseconds: Int64 = 2000
-  /// Milliseconds after which a client that met a busy node may come again: the time in which a
-  /// full inbox is worked off, up to half as much again, so that not all come at once.
-  package static let retryMilliseconds = inboxMilliseconds...(inboxMilliseconds * 3 / 2)
+  /// Milliseconds after which a client for which the inbox had no room may come again: at least the
+  /// time in which a full one is worked off; see `Appointments`.
+  package static let retryMilliseconds = inboxMilliseconds...(5 * inboxMilliseconds)
+  /// The same of what is bounded besides, such as proofs under way: not all come at once.
+  package static let briefRetryMilliseconds = inboxMilliseconds...(inboxMilliseconds * 3 / 2)
   /// Seconds between two lines of the log about refused clients.
   package static let refusalNoticeSeconds: Int64 = 10
   /// Bytes of the inbox.

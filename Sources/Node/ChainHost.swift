@@ -214,7 +214,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   /// it throws `busy`.
   func admit(_ places: Reservation) throws(NodeFailure) -> Admission {
     let watch = CallWatch(metrics)
-    try take(inbox.reserve(places, at: monotonic()))
+    try take(places, inbox.reserve(places, at: monotonic()))
     return Admission(places: places, watch: watch)
   }
 
@@ -224,7 +224,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     let places = Reservation(for: readings, isForCommands: false)
     let posting = await inbox.reserve(
       places, at: monotonic(), within: .milliseconds(Limits.patienceMilliseconds))
-    try take(posting)
+    try take(places, posting)
     return Admission(places: places, watch: watch)
   }
 
@@ -269,13 +269,15 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     ]
   }
 
-  private func take(_ posting: Inbox.Posting) throws(NodeFailure) {
+  private func take(_ places: Reservation, _ posting: Inbox.Posting) throws(NodeFailure) {
     switch posting {
     case .accepted: return
     case .full:
       metrics?.refuse()
       noteRefusal()
-      throw .busy("the node has \(inbox.depth) entries waiting; try again in a moment")
+      throw .busy(
+        "the node has \(inbox.depth) entries waiting; try again in a moment",
+        again: inbox.appointment(for: places, at: monotonic()))
     case .stopped: throw .stopped("the node is stopping")
     }
   }
@@ -305,7 +307,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func settled<T: Sendable>(_ body: () async -> T) async throws(NodeFailure) -> T {
     let value = await body()
     let nothing = Reservation(entries: 0, bytes: 0, isForCommands: true)
-    try take(inbox.reserve(nothing, at: monotonic()))
+    try take(nothing, inbox.reserve(nothing, at: monotonic()))
     _ = try await commit([], nothing, checked: 0)
     return value
   }

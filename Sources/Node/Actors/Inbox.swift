@@ -48,6 +48,9 @@ package final class Inbox: Sendable {
     var shares: [PublicKey: Share] = [:]
     /// Readings that wait for room.
     var line = WaitingLine()
+    /// Of those who were refused.
+    var readings = Appointments()
+    var commands = Appointments()
     var waiter: CheckedContinuation<Void, Never>?
 
     /// Before places are taken or given back.
@@ -130,6 +133,17 @@ package final class Inbox: Sendable {
     waiter?.resume(returning: .full)
     // Those behind it may need less.
     serve()
+  }
+
+  /// After how many milliseconds a call that was refused may come again. Commands, which have
+  /// places of their own, do not wait for readings.
+  package func appointment(for refused: Reservation, at now: Int64) -> Int64 {
+    state.withLock { state in
+      let room = state.size.entries
+      return refused.isForCommands
+        ? state.commands.give(refused.entries, room: room, at: now)
+        : state.readings.give(refused.entries, room: room, at: now)
+    }
   }
 
   /// Gives places back: the submission was answered, or came to nothing. `checked`: of its entries

@@ -71,9 +71,10 @@ package struct InboxSize: Sendable {
   private mutating func adjust(over time: Int64) {
     let waited = held / Int64(departures)
     if !wasFull, held <= Int64(range.lowerBound) * time { note(waited) }
+    let leaving = Int64(departures) * patience / time
     let fitting: Int64
-    if waited > patience {
-      fitting = Int64(departures) * patience / time
+    if waited > patience || leaving > entries {
+      fitting = leaving
     } else if wasFull {
       fitting = max(Int64(entries), Int64(entries) * patience / max(waited, 1))
     } else {

@@ -52,8 +52,8 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
           ReadingResult(height: $0.position?.height ?? 0, reason: $0.receipt.rejection)
         })
     } catch {
-      guard case .busy = error else { throw error }
-      return .busy(id: batch.id, retryMilliseconds: .random(in: Limits.retryMilliseconds))
+      guard let again = error.retryMilliseconds else { throw error }
+      return .busy(id: batch.id, retryMilliseconds: again)
     }
   }
 

@@ -11,7 +11,7 @@ extension RPCError {
     let code: RPCError.Code
     switch failure {
     case .busy:
-      let wait = Int64.random(in: Limits.retryMilliseconds)
+      let wait = failure.retryMilliseconds ?? 0
       let hint = GoogleRPCStatus(
         code: .resourceExhausted, message: failure.description,
         details: .retryInfo(delay: .milliseconds(wait)))
