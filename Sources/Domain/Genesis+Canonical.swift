@@ -152,7 +152,7 @@ extension Calendar {
     if !(0...max(intervalSeconds, 0)).contains(closeDelaySeconds) {
       faults.append("closeDelaySeconds must be 0 to intervalSeconds")
     }
-    if !(1...100_000).contains(rate) { faults.append("rate must be 1 to 100,000") }
+    if !Limits.calendarRate.contains(rate) { faults.append("rate must be 1 to 100,000") }
     let years = 0...253_402_300_799
     if !years.contains(Int(origin)) || !years.contains(Int(wallOrigin)) {
       faults.append("origin and wallOrigin must lie between 1970 and 9999")

@@ -61,7 +61,7 @@ package struct Calendar: Hashable, Sendable, Codable {
   /// Wall-clock time at genesis, Unix seconds.
   package var wallOrigin: Int64
   /// Chain seconds for each wall-clock second: 1, but for demonstrations and load tests.
-  /// 1...100,000.
+  /// `Limits.calendarRate`.
   package var rate: Int64
 
   package init(

@@ -11,6 +11,18 @@ package enum LoadedGenesis {
     package var rate: Int64?
 
     package init() {}
+
+    /// Throws `LoadFailure` with what is out of its range.
+    package func validate() throws(LoadFailure) {
+      if let seconds = intervalSeconds {
+        guard (60...86_400).contains(seconds), 86_400.isMultiple(of: Int(seconds)) else {
+          throw LoadFailure("--interval-seconds divides a day and is 60 at least")
+        }
+      }
+      if let rate, !Limits.calendarRate.contains(rate) {
+        throw LoadFailure("--chain-rate is 1 to \(Limits.calendarRate.upperBound)")
+      }
+    }
   }
 
   /// `genesis` with the meters and members of these keys; with another interval or rate its time
@@ -18,6 +30,7 @@ package enum LoadedGenesis {
   package static func make(
     from genesis: Genesis, keys: LoadKeys, _ settings: Settings, now: Int64
   ) throws(LoadFailure) -> Genesis {
+    try settings.validate()
     var loaded = genesis
     try setCalendar(of: &loaded, settings, now: now)
     let interval = max(loaded.calendar.intervalSeconds, 1)
@@ -77,9 +90,6 @@ package enum LoadedGenesis {
     }
     let old = genesis.calendar.intervalsPerDay
     if let seconds = settings.intervalSeconds {
-      guard (60...86_400).contains(seconds), 86_400.isMultiple(of: Int(seconds)) else {
-        throw LoadFailure("--interval-seconds divides a day and is 60 at least")
-      }
       genesis.calendar.intervalSeconds = seconds
       genesis.calendar.closeDelaySeconds = min(genesis.calendar.closeDelaySeconds, seconds)
     }

@@ -88,6 +88,12 @@ def test_amounts_that_are_none(folder, amount, words):
     (("validators", "propose", "--key", "key.key"), "give --add and --remove"),
     (("backbone", "line", "7", "elm.json", "own.json", "--back", "-1", "--key", "key.key"),
      "no figure may be negative"),
+    (("load", "--mix", "readings=0"), "has nothing in it"),
+    (("load", "--funds", "1e3"), "is not a number"),
+    (("load", "prepare", "own.json", "--genesis-out", "new.json", "--chain-rate", "0"),
+     "--chain-rate is 1 to 100000"),
+    (("load", "prepare", "own.json", "--genesis-out", "new.json", "--interval-seconds", "61"),
+     "divides a day"),
 ])
 def test_wrong_arguments_end_with_64(folder, words, text):
     code, said = refused(folder, *words)

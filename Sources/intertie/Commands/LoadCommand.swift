@@ -193,7 +193,7 @@ struct LoadCommand: AsyncParsableCommand {
       plan.commandsPerCall = commandsPerCall
       plan.gather = Int64(gather * 1000)
       plan.grace = grace
-      plan.funds = try Amounts.micro(funds, "--funds")
+      plan.funds = try Amounts.argument(funds, "--funds")
       return plan
     }
 
@@ -260,17 +260,27 @@ struct LoadCommand: AsyncParsableCommand {
     var intervalSeconds: Int64?
     @Option(help: "Chain seconds for each second. Default: as it is.") var chainRate: Int64?
 
-    func run() async throws {
+    func validate() throws {
       guard LoadLimits.meters.contains(meters) else {
         throw ValidationError("--meters is 1 to \(LoadLimits.meters.upperBound)")
       }
+      do { try settings().validate() } catch let failure as LoadFailure {
+        throw ValidationError(failure.description)
+      }
+    }
+
+    private func settings() throws -> LoadedGenesis.Settings {
       var settings = LoadedGenesis.Settings()
-      settings.funds = try Amounts.micro(funds, "--funds")
+      settings.funds = try Amounts.argument(funds, "--funds")
       settings.intervalSeconds = intervalSeconds
       settings.rate = chainRate
+      return settings
+    }
+
+    func run() async throws {
       let loaded = try LoadedGenesis.make(
         from: try Files.genesis(genesis), keys: await LoadKeys.derive(meters, seed: seed),
-        settings, now: Int64(Date().timeIntervalSince1970))
+        settings(), now: Int64(Date().timeIntervalSince1970))
       try Files.create(genesisOut, try Files.json(loaded))
       print("chain \(loaded.chainID)")
       let allowance = LoadedGenesis.allowance(of: loaded, meters: meters) + "\n"

@@ -28,8 +28,8 @@ struct NodeCommand: AsyncParsableCommand {
   @Flag(help: "Without TLS; only on a loopback address.") var plaintext = false
   @Option(
     help: """
-      Blocks whose bodies and history to keep below the newest snapshot; all without it. A pruned \
-      chain stays provable by its headers, but cannot be audited from its genesis.
+      Blocks whose bodies and history to keep below the newest snapshot, 0 for none; all without \
+      it. A pruned chain stays provable by its headers, but cannot be audited from its genesis.
       """)
   var keepBlocks: UInt64?
   @Option(help: "File to write the port to, once the node listens.") var portFile: String?
