@@ -1,5 +1,6 @@
 """Nodes as processes for the figures of `intertie load`, from the standard library alone."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -30,6 +31,18 @@ def make_key(folder: pathlib.Path, name: str, form: str) -> str:
     """A fresh key file; its public key as text."""
     texts = intertie(folder, "keys", "make", f"{name}.key")
     return next(line.split()[1] for line in texts.splitlines() if line.startswith(form + " "))
+
+
+@contextlib.contextmanager
+def on_half(half: int):
+    """What is started meanwhile runs on the first half of the machine's cores, or on the second."""
+    cores = sorted(os.sched_getaffinity(0))
+    middle = (len(cores) + 1) // 2
+    os.sched_setaffinity(0, (cores[:middle], cores[middle:] or cores)[half])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 class Node:
