@@ -235,26 +235,24 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func complete(
     _ batch: inout SubmissionBatch, _ admission: Admission
   ) async throws(NodeFailure) -> [EntryResult] {
-    let results = try await settle(&batch, admission.places)
+    let results = try await settle(&batch, admission)
     admission.watch.answered(results)
     return results
   }
 
   private func settle(
-    _ batch: inout SubmissionBatch, _ reservation: Reservation
+    _ batch: inout SubmissionBatch, _ admission: Admission
   ) async throws(NodeFailure) -> [EntryResult] {
-    let checked = batch.toVerify.count
-    guard checked > 0 else {
-      inbox.release(reservation, checked: 0, at: monotonic())
+    guard !batch.toVerify.isEmpty else {
+      inbox.release(admission.places, isChecked: false, at: monotonic())
       return batch.results
     }
+    let places = inbox.keep(batch.toVerify.count, of: admission.places, at: monotonic())
+    defer { inbox.release(places, isChecked: true, at: monotonic()) }
     let valid = await verifier.areSigned(batch.toVerify)
     let entries = batch.admit(signed: valid)
-    guard !entries.isEmpty || batch.restsOnState else {
-      inbox.release(reservation, checked: checked, at: monotonic())
-      return batch.results
-    }
-    let committed = try await commit(entries, reservation, checked: checked)
+    guard !entries.isEmpty || batch.restsOnState else { return batch.results }
+    let committed = try await commit(entries)
     log.debug("entries are final", metadata: Self.told(committed), source: "Requests")
     batch.fill(committed)
     return batch.results
@@ -283,15 +281,15 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   }
 
   private func noteRefusal() {
-    guard let count = refusals.withLock({ $0.note(at: monotonic()) }) else { return }
+    guard let told = refusals.withLock({ $0.note(at: monotonic()) }) else { return }
     log.warning(
       "clients are refused: the inbox is full",
-      metadata: ["calls": "\(count)", "holds": "\(inbox.capacity)"], source: "Requests")
+      metadata: [
+        "calls": "\(told.calls)", "seconds": "\(told.seconds)", "holds": "\(inbox.capacity)",
+      ], source: "Requests")
   }
 
-  private func commit(
-    _ entries: [VerifiedEntry], _ reservation: Reservation, checked: Int
-  ) async throws(NodeFailure) -> [EntryResult] {
+  private func commit(_ entries: [VerifiedEntry]) async throws(NodeFailure) -> [EntryResult] {
     let inbox = self.inbox
     let result: SubmissionAnswer.Outcome = await withCheckedContinuation { continuation in
       let submission = Submission(entries: entries, answer: SubmissionAnswer(continuation))
@@ -299,7 +297,6 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
         submission.answer.resume(.failure(.stopped("the node is stopping")))
       }
     }
-    inbox.release(reservation, checked: checked, at: monotonic())
     return try result.get()
   }
 
@@ -308,7 +305,8 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     let value = await body()
     let nothing = Reservation(entries: 0, bytes: 0, isForCommands: true)
     try take(nothing, inbox.reserve(nothing, at: monotonic()))
-    _ = try await commit([], nothing, checked: 0)
+    defer { inbox.release(nothing, isChecked: false, at: monotonic()) }
+    _ = try await commit([])
     return value
   }
 

@@ -17,8 +17,8 @@ package enum NodeFailure: Error, Sendable, CustomStringConvertible {
   /// An invariant does not hold: the node must not go on.
   case invariant(String)
 
-  /// When a call that met a busy node may come again; nil for other failures.
-  package var retryMilliseconds: Int64? {
+  /// After how many milliseconds a call that met a busy node may come again; nil for others.
+  package func retryMilliseconds() -> Int64? {
     guard case .busy(_, let again) = self else { return nil }
     return again ?? .random(in: Limits.briefRetryMilliseconds)
   }

@@ -28,8 +28,13 @@ class Report(dict):
     @property
     def applied_mix(self) -> str:
         """In what proportion they were applied, for `--mix`."""
-        return ",".join(f"{kind['name']}={100 * kind['applied'] / self.applied:.1f}"
+        return ",".join(f"{kind['name']}={kind['applied']}"
                         for kind in self["kinds"] if kind["applied"])
+
+    @property
+    def came(self) -> int:
+        """Items that were sent, as often as they were."""
+        return sum(kind["sent"] + kind["retried"] for kind in self["kinds"])
 
     @property
     def busy(self) -> int:

@@ -129,4 +129,25 @@ import Testing
     for _ in 0..<100 { size.skipped(Limits.proposedEntries) }
     #expect((1...100).contains(size.entries(validators: 4)))
   }
+
+  /// Of thirteen validators two are late with whatever they propose: the others' blocks become no
+  /// smaller for it in the end.
+  @Test func lateValidatorsDoNotKeepOthersSmall() {
+    var sizes = [ProposalSize](repeating: ProposalSize(), count: 13)
+    var now = Timestamp(microseconds: 0)
+    for view in 0..<UInt64(13 * 40) {
+      let leader = Int(view % 13)
+      let entries = sizes[leader].entries(validators: 13)
+      sizes[leader].proposed(entries, view: view, at: now)
+      now = Timestamp(microseconds: now.microseconds + 20_000)
+      if leader < 2 {
+        for place in sizes.indices { sizes[place].skipped(entries) }
+      } else {
+        sizes[leader].certified(view: view, at: now, delta: Self.delta)
+      }
+    }
+    for size in sizes[2...] {
+      #expect(size.entries(validators: 13) >= Limits.proposedEntries / 2)
+    }
+  }
 }

@@ -42,13 +42,13 @@ import Testing
     let small = await call(inbox, batch)
     #expect(inbox.waiting == 30)
     // Ten places are free: they are for the first in the line, and nobody overtakes it.
-    inbox.release(batch, checked: 0, at: 0)
+    inbox.release(batch, isChecked: false, at: 0)
     #expect(inbox.reserve(batch, at: 0) == .full)
     #expect(inbox.waiting == 30)
-    inbox.release(batch, checked: 0, at: 0)
+    inbox.release(batch, isChecked: false, at: 0)
     #expect(await large.value == .accepted)
     #expect(inbox.waiting == 10)
-    inbox.release(Reservation(entries: 20, bytes: 0, isForCommands: false), checked: 20, at: 0)
+    inbox.release(Reservation(entries: 20, bytes: 0, isForCommands: false), isChecked: true, at: 0)
     #expect(await small.value == .accepted)
     #expect(inbox.depth == 10)
     #expect(inbox.waiting == 0)
@@ -62,9 +62,9 @@ import Testing
     let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
     #expect(inbox.reserve(command, at: 0) == .accepted)
     #expect(inbox.depth == 21)
-    inbox.release(batch, checked: 0, at: 0)
+    inbox.release(batch, isChecked: false, at: 0)
     #expect(inbox.depth == 11)
-    inbox.release(command, checked: 0, at: 0)
+    inbox.release(command, isChecked: false, at: 0)
     #expect(await waiting.value == .accepted)
   }
 
@@ -103,7 +103,7 @@ import Testing
     let gone = await call(inbox, batch)
     gone.cancel()
     #expect(await gone.value == .full)
-    inbox.release(batch, checked: 0, at: 0)
+    inbox.release(batch, isChecked: false, at: 0)
     #expect(inbox.depth == 0)
   }
 
@@ -145,7 +145,30 @@ import Testing
       #expect(inbox.reserve(one, at: 0) == .accepted)
     }
     #expect(inbox.reserve(one, at: 0) == .full)
-    inbox.release(one, checked: 0, at: 0)
+    inbox.release(one, isChecked: false, at: 0)
     #expect(inbox.reserve(one, at: 0) == .accepted)
+  }
+
+  /// A batch that is larger than the inbox waits in its turn, and those behind it do not pass.
+  @Test func aLargeBatchHasItsTurnAmongSmallOnes() async {
+    let inbox = Self.inbox(512)
+    let small = Reservation(entries: 32, bytes: 0, isForCommands: false)
+    let large = Reservation(entries: 1024, bytes: 0, isForCommands: false)
+    for _ in 0..<16 { #expect(inbox.reserve(small, at: 0) == .accepted) }
+    var before: [Task<Inbox.Posting, Never>] = []
+    for _ in 0..<20 { before.append(await call(inbox, small)) }
+    let turn = await call(inbox, large)
+    let behind = await call(inbox, small)
+    #expect(inbox.waiting == 21 * 32 + 1024)
+    for _ in 0..<16 { inbox.release(small, isChecked: false, at: 0) }
+    for task in before.prefix(16) { #expect(await task.value == .accepted) }
+    for _ in 0..<16 { inbox.release(small, isChecked: false, at: 0) }
+    for task in before.suffix(4) { #expect(await task.value == .accepted) }
+    #expect(inbox.waiting == 1024 + 32)
+    for _ in 0..<4 { inbox.release(small, isChecked: false, at: 0) }
+    #expect(await turn.value == .accepted)
+    #expect(inbox.waiting == 32)
+    inbox.release(large, isChecked: false, at: 0)
+    #expect(await behind.value == .accepted)
   }
 }

@@ -5,9 +5,10 @@ import Domain
 /// If all came a moment later, nearly all would be refused again, and each time the node has read a
 /// message for nothing: thousands of meters that do so cost it a quarter of what it carries. So
 /// each is given a time of its own, behind those who were refused before, and they follow each
-/// other twice as fast as the inbox is worked off, since not everybody comes again. Nobody is sent
-/// away for longer than `Limits.retryMilliseconds` allows; where that is not enough for all, they
-/// are spread over its last fifth, so that those who came together do not do so again.
+/// other twice as fast as the inbox is worked off, since not everybody comes again. It is a time
+/// and no place: who comes first then is served first. Nobody is sent away for longer than
+/// `Limits.retryMilliseconds` allows; where that is not enough for all, those who are left are
+/// spread over its last fifth, so that those who came together do not do so again.
 package struct Appointments: Sendable {
   private static let first = Limits.retryMilliseconds.lowerBound * 1000
   private static let last = Limits.retryMilliseconds.upperBound * 1000
@@ -17,9 +18,9 @@ package struct Appointments: Sendable {
 
   package init() {}
 
-  /// After how many milliseconds so many entries may come again, at `now`, µs of a clock that does
-  /// not go back. `room`: what the inbox holds, which is what leaves it in
-  /// `Limits.inboxMilliseconds`, 1 or more.
+  /// After how many milliseconds so many entries, 1 or more, may come again, at `now`, µs of a
+  /// clock that does not go back. `room`: what the inbox holds, 1 or more, which is what leaves it
+  /// in `Limits.inboxMilliseconds`.
   package mutating func give(_ entries: Int, room: Int, at now: Int64) -> Int64 {
     next = max(next, now + Self.first)
     var pause = next - now

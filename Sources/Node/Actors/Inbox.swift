@@ -53,7 +53,7 @@ package final class Inbox: Sendable {
     var commands = Appointments()
     var waiter: CheckedContinuation<Void, Never>?
 
-    /// Before places are taken or given back.
+    /// Before places are taken or given back, where the time is known.
     mutating func measure(at now: Int64) { size.hold(taken.entries, until: now) }
 
     mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
@@ -65,7 +65,8 @@ package final class Inbox: Sendable {
   private let state: Mutex<State>
   private let longestLine: Int?
 
-  /// `line`: readings that may wait for room; as many as there may be entries, unless told.
+  /// `line`: readings that may wait for room; as many as there may be entries, and two of the
+  /// largest batches at least, unless told.
   package init(size: InboxSize, line: Int? = nil) {
     state = Mutex(State(size: size))
     longestLine = line
@@ -123,8 +124,8 @@ package final class Inbox: Sendable {
 
   private func announce(_ wanted: Reservation) -> UInt64? {
     state.withLock { state in
-      state.isClosed
-        ? nil : state.line.announce(wanted, limit: longestLine ?? state.size.entries)
+      let longest = longestLine ?? max(state.size.entries, 2 * Limits.readingsPerMessage)
+      return state.isClosed ? nil : state.line.announce(wanted, limit: longest)
     }
   }
 
@@ -146,13 +147,26 @@ package final class Inbox: Sendable {
     }
   }
 
-  /// Gives places back: the submission was answered, or came to nothing. `checked`: of its entries
-  /// those whose signatures were checked.
-  package func release(_ reservation: Reservation, checked: Int, at now: Int64) {
+  /// Gives back the places of a submission's entries but for `count`, 1 or more, which are checked:
+  /// the others were refused at once, and wait for no block. The places that are left.
+  package func keep(_ count: Int, of places: Reservation, at now: Int64) -> Reservation {
+    guard count < places.entries else { return places }
     state.withLock { state in
       state.measure(at: now)
-      state.size.released(checked)
-      state.taken.release(reservation)
+      state.taken.keep(count, of: places)
+    }
+    serve()
+    return Reservation(
+      entries: count, bytes: places.bytes, isForCommands: places.isForCommands)
+  }
+
+  /// Gives places back: the submission was answered, or came to nothing. `isChecked`: the
+  /// signatures of its entries were checked.
+  package func release(_ places: Reservation, isChecked: Bool, at now: Int64) {
+    state.withLock { state in
+      state.measure(at: now)
+      if isChecked { state.size.released(places.entries) }
+      state.taken.release(places)
     }
     serve()
   }

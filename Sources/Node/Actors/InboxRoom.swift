@@ -7,30 +7,33 @@ import Domain
 /// the least that an inbox holds allows. What is beyond it is refused before it costs anything:
 /// checked, it would only be answered later, and by every validator, and have to be worked off when
 /// the clients have gone. How long entries wait is told by how many are there on average and how
-/// many leave, once in that time. A chain whose entries take long even where few wait, since its
-/// validators are far from each other, is given twice what they take there, but no more than thrice
-/// the usual.
+/// many leave, in periods of about that time. A chain whose entries take long even where few wait,
+/// since its validators are far from each other, is given twice what they take there, but no more
+/// than thrice the usual; one that has only been flooded since it started is not told from a slow
+/// one.
 package struct InboxSize: Sendable {
   private static let usual = Limits.inboxMilliseconds * 1000
-  /// Periods with few entries, and room for all, of which the one with the shortest wait counts.
-  private static let memory = 8
+  /// A chain from which nothing leaves for longer stands still.
+  private static let longest = 3 * usual
 
   /// Entries that it holds, beside the commands' own places.
   package private(set) var entries: Int
   private let range: ClosedRange<Int>
-  /// From when on it is being measured, µs, and until when it has been.
-  private var since: Int64?
+  /// When the period began, and until when it has been counted, µs.
+  private var start: Int64?
   private var until: Int64 = 0
-  /// Since then: entries that were there, each for its time, µs; those that left; whether somebody
-  /// found no room.
+  /// In it: entries that were there, each for its time, µs; those that left; whether somebody found
+  /// no room.
   private var held: Int64 = 0
   private var departures = 0
   private var wasFull = false
-  /// How long entries waited in periods in which few were there, µs, the oldest overwritten.
-  private var light: [Int64] = []
-  private var next = 0
+  /// When something left last, and when nothing was there last, µs.
+  private var newest: Int64 = 0
+  private var empty: Int64 = 0
+  /// How long entries waited in periods in which few were there, µs.
+  private var light = RecentLeast()
 
-  /// It begins with `first` entries, and stays within `range`.
+  /// It begins with `first` entries, and stays within `range`, which begins with 1 or more.
   package init(first: Int, range: ClosedRange<Int>) {
     entries = min(max(first, range.lowerBound), range.upperBound)
     self.range = range
@@ -40,40 +43,47 @@ package struct InboxSize: Sendable {
   /// blocks.
   package init(validators: Int) {
     self.init(
-      first: Limits.inboxEntries / max(1, validators),
+      first: Limits.firstInboxEntries / max(1, validators),
       range: Limits.leastInboxEntries...Limits.inboxEntries)
   }
 
   /// How long entries may wait, µs.
-  private var patience: Int64 { min(max(Self.usual, 2 * (light.min() ?? 0)), 3 * Self.usual) }
+  private var patience: Int64 { min(max(Self.usual, 2 * (light.value ?? 0)), Self.longest) }
 
   /// Somebody found no room.
   package mutating func refused() { wasFull = true }
 
-  /// So many were worked off. What is refused at once, or waits for nothing, is not counted: it
-  /// tells nothing of how long the others wait.
-  package mutating func released(_ count: Int) { departures += count }
-
-  /// Until `now`, µs of a clock that does not go back, it has held so many entries.
+  /// Until `now`, µs of a clock that does not go back, so many entries were there.
   package mutating func hold(_ count: Int, until now: Int64) {
-    guard let since else {
-      begin(at: now)
-      return
-    }
+    if start == nil { begin(at: now) }
     held += Int64(count) * max(0, now - until)
     until = max(until, now)
-    guard until - since >= patience else { return }
-    // A chain that stands still is not slow, and will not be when it goes on.
-    if departures > 0 { adjust(over: until - since) }
+    if count == 0 { empty = until }
+  }
+
+  /// So many entries have been worked off, at the time until which it was told how many were there.
+  /// What was refused at once is none of them: it tells nothing of how long the others wait.
+  package mutating func released(_ count: Int) {
+    guard count > 0 else { return }
+    let quiet = until - max(newest, empty)
+    newest = until
+    // A chain that stood still is not slow.
+    guard quiet <= Self.longest else { return begin(at: until) }
+    departures += count
+    let time = until - (start ?? until)
+    guard time >= patience else { return }
+    adjust(over: time)
     begin(at: until)
   }
 
   private mutating func adjust(over time: Int64) {
     let waited = held / Int64(departures)
-    if !wasFull, held <= Int64(range.lowerBound) * time { note(waited) }
+    // What little there is in an inbox says nothing of a slow chain, however long it waits.
+    let isLoaded = wasFull || held > Int64(range.lowerBound) * time
+    if !isLoaded { light.note(waited) }
     let leaving = Int64(departures) * patience / time
     let fitting: Int64
-    if waited > patience || leaving > entries {
+    if leaving > entries || (isLoaded && waited > patience) {
       fitting = leaving
     } else if wasFull {
       fitting = max(Int64(entries), Int64(entries) * patience / max(waited, 1))
@@ -85,13 +95,9 @@ package struct InboxSize: Sendable {
     entries = min(max(next, range.lowerBound), range.upperBound)
   }
 
-  private mutating func note(_ waited: Int64) {
-    if light.count < Self.memory { light.append(waited) } else { light[next] = waited }
-    next = (next + 1) % Self.memory
-  }
-
   private mutating func begin(at now: Int64) {
-    (since, until) = (now, now)
+    start = now
+    until = now
     (held, departures, wasFull) = (0, 0, false)
   }
 }
@@ -130,6 +136,14 @@ struct InboxRoom {
     if !places.isForCommands { readings += places.entries }
     bytes += places.bytes
     calls += 1
+  }
+
+  /// Of `places`, which are taken, those of so many entries are kept: 1 or more, and no more than
+  /// there are.
+  mutating func keep(_ count: Int, of places: Reservation) {
+    let rest = places.entries - count
+    entries -= rest
+    if !places.isForCommands { readings -= rest }
   }
 
   mutating func release(_ places: Reservation) {

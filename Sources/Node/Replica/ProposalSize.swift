@@ -17,15 +17,12 @@ package struct ProposalSize: Sendable {
   private static let least = 64
   /// Where it begins.
   package static let first = 512
-  /// Small proposals of which the quickest counts.
-  private static let memory = 8
 
   private var largest = Self.first
   /// The newest own proposal without a certificate.
   private var own: (view: UInt64, entries: Int, time: Timestamp)?
-  /// What the last small ones took, µs of chain time, the oldest overwritten.
-  private var times: [Int64] = []
-  private var next = 0
+  /// What the last small ones took, µs of chain time.
+  private var quickest = RecentLeast()
 
   package init() {}
 
@@ -48,9 +45,9 @@ package struct ProposalSize: Sendable {
     let taken = time.microseconds - own.time.microseconds
     // A clock that was set back tells nothing.
     guard taken >= 0 else { return }
-    if own.entries <= Self.least { note(taken) }
+    if own.entries <= Self.least { quickest.note(taken) }
     guard 2 * own.entries >= largest else { return }
-    let checking = max(0, taken - (times.min() ?? 0))
+    let checking = max(0, taken - (quickest.value ?? 0))
     if checking > delta {
       largest = max(Self.least, largest / 2, Int(Int64(largest) * delta / checking))
     } else if checking < delta / 2 {
@@ -59,13 +56,10 @@ package struct ProposalSize: Sendable {
     }
   }
 
-  private mutating func note(_ taken: Int64) {
-    if times.count < Self.memory { times.append(taken) } else { times[next] = taken }
-    next = (next + 1) % Self.memory
-  }
-
-  /// The view of a proposal with so many entries was skipped.
+  /// The view of a proposal with so many entries was skipped. A small one was not skipped for its
+  /// size: where some validators are late with any, the others' proposals grow again.
   package mutating func skipped(_ entries: Int) {
-    if 2 * entries >= largest { largest = max(Self.least, largest / 2) }
+    guard entries > 2 * Self.least, 2 * entries >= largest else { return }
+    largest = max(Self.least, largest / 2)
   }
 }

@@ -52,7 +52,7 @@ struct MeterService: Intertie_V1_Meter.SimpleServiceProtocol {
           ReadingResult(height: $0.position?.height ?? 0, reason: $0.receipt.rejection)
         })
     } catch {
-      guard let again = error.retryMilliseconds else { throw error }
+      guard let again = error.retryMilliseconds() else { throw error }
       return .busy(id: batch.id, retryMilliseconds: again)
     }
   }

@@ -7,11 +7,8 @@ extension RPCError {
   /// who reads it. Of a busy node it says when to come again, in both ways that clients know: as
   /// `google.rpc.RetryInfo`, and as gRPC's own push-back, which its libraries' retries follow
   /// (gRFC A6).
-  init(_ failure: NodeFailure) {
-    let code: RPCError.Code
-    switch failure {
-    case .busy:
-      let wait = failure.retryMilliseconds ?? 0
+  package init(_ failure: NodeFailure) {
+    if let wait = failure.retryMilliseconds() {
       let hint = GoogleRPCStatus(
         code: .resourceExhausted, message: failure.description,
         details: .retryInfo(delay: .milliseconds(wait)))
@@ -19,6 +16,10 @@ extension RPCError {
         code: .resourceExhausted, message: failure.description, metadata: hint.rpcErrorMetadata)
       metadata.addString("\(wait)", forKey: "grpc-retry-pushback-ms")
       return
+    }
+    let code: RPCError.Code
+    switch failure {
+    case .busy: code = .resourceExhausted
     case .stopped: code = .unavailable
     case .invalid: code = .invalidArgument
     case .notFound: code = .notFound

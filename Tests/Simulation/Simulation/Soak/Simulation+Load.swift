@@ -84,7 +84,7 @@ extension Simulation {
       guard case .success(let results) = outcome,
         let entries = load?.answered(call, results, at: time)
       else { continue }
-      node.gate.release(Self.reservation(entries), checked: entries.count, at: time)
+      node.gate.release(Self.reservation(entries), isChecked: true, at: time)
       for (entry, result) in zip(entries, results) {
         oracle.acknowledged(entry, result, by: node, name: trace.names[node.index])
       }
