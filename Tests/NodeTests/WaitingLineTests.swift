@@ -76,7 +76,7 @@ import Testing
     let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
     for _ in 0..<own { #expect(inbox.reserve(command, at: 0) == .accepted) }
     #expect(inbox.reserve(command, at: 0) == .full)
-    let wide = Inbox(size: InboxSize(validators: 1))
+    let wide = Self.inbox(Limits.inboxEntries)
     let bytes = Limits.inboxBytes + Limits.inboxCommandBytes
     let reading = Reservation(entries: 1, bytes: Limits.inboxBytes + 1, isForCommands: false)
     #expect(wide.reserve(reading, at: 0) == .full)
@@ -128,7 +128,7 @@ import Testing
 
   /// Readings that come one by one leave places for commands too.
   @Test func commandsHaveCallsOfTheirOwn() {
-    let inbox = Inbox(size: InboxSize(validators: 1))
+    let inbox = Self.inbox(Limits.inboxEntries)
     let reading = Reservation(entries: 1, bytes: 200, isForCommands: false)
     var taken = 0
     while inbox.reserve(reading, at: 0) == .accepted { taken += 1 }
@@ -139,7 +139,7 @@ import Testing
 
   /// However many entries are left, calls are bounded too.
   @Test func callsAreCounted() {
-    let inbox = Inbox(size: InboxSize(validators: 1))
+    let inbox = Self.inbox(Limits.inboxEntries)
     let one = Reservation(entries: 1, bytes: 200, isForCommands: true)
     for _ in 0..<Limits.inboxCalls + Limits.inboxCommandCalls {
       #expect(inbox.reserve(one, at: 0) == .accepted)

@@ -13,6 +13,8 @@ import Domain
 /// one.
 package struct InboxSize: Sendable {
   private static let usual = Limits.inboxMilliseconds * 1000
+  /// So many entries on average do not wait for each other.
+  private static let few: Int64 = 64
   /// A chain from which nothing leaves for longer stands still.
   private static let longest = 3 * usual
 
@@ -80,7 +82,7 @@ package struct InboxSize: Sendable {
     let waited = held / Int64(departures)
     // What little there is in an inbox says nothing of a slow chain, however long it waits.
     let isLoaded = wasFull || held > Int64(range.lowerBound) * time
-    if !isLoaded { light.note(waited) }
+    if !wasFull, held <= Self.few * time { light.note(waited) }
     let leaving = Int64(departures) * patience / time
     let fitting: Int64
     if leaving > entries || (isLoaded && waited > patience) {
