@@ -31,6 +31,13 @@ class Report(dict):
         return ",".join(f"{kind['name']}={kind['applied']}"
                         for kind in self["kinds"] if kind["applied"])
 
+    def steady(self, after: int) -> float:
+        """Applied a second, all kinds, from that second on until the load's end: what was answered
+        then. Until it, a flood fills queues, and what is in them at the end is not counted.
+        """
+        end = self["settings"]["seconds"]
+        return sum(second["applied"] for second in self.seconds[after:end]) / (end - after)
+
     @property
     def came(self) -> int:
         """Items that were sent, as often as they were."""
