@@ -7,7 +7,7 @@ enum Program {
   static func main() async {
     if let figure = Amounts.negative(among: CommandLine.arguments.dropFirst()) {
       // The parser would show the usage of `intertie`, and not of the command that was meant.
-      let text = "Error: '\(figure)': no figure may be negative\n"
+      let text = "Error: \(figure): no figure may be negative\n"
       FileHandle.standardError.write(Data(text.utf8))
       exit(ExitCode.validationFailure.rawValue)
     }

@@ -23,6 +23,7 @@ what the check at the end costs it is not in it.
 import argparse
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -311,6 +312,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not INTERTIE.exists():
         sys.exit(f"{INTERTIE} is not built: run `make build`")
+    # So that nodes are ended when this program is.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in arguments.figures:
         figure, usual = FIGURES[name]
         with tempfile.TemporaryDirectory(prefix="intertie-load-") as folder:

@@ -55,16 +55,18 @@ enum Amounts {
   }
 
   /// The first of a command's words that is a negative figure, which no option and no argument
-  /// takes; the parser would take it for an option that it does not know.
+  /// takes, and the option before it; the parser would take it for an option that it does not know.
   static func negative(among words: some Sequence<String>) -> String? {
+    var option = ""
     for word in words {
       if word == "--" { return nil }
       let rest = word.utf8.dropFirst()
       if word.hasPrefix("-"), let first = rest.first(where: { $0 != UInt8(ascii: ".") }),
         (0x30...0x39).contains(first)
       {
-        return word
+        return "'\(word)'" + option
       }
+      option = word.hasPrefix("--") ? " for \(word)" : ""
     }
     return nil
   }

@@ -169,12 +169,12 @@ struct LoadCommand: AsyncParsableCommand {
       switch answer {
       case .ending:
         progress.say(
-          "ending: answers to what is under way are waited for, \(grace) s at most; the same "
-            + "signal again ends at once, without a report")
+          "ending: answers to what is under way are waited for, \(grace) s at most; a second "
+            + "signal ends at once, without a report")
       case .over:
         progress.say(
-          "the load is over and its report comes after the check; the same signal again ends at "
-            + "once, without a report")
+          "the load is over and its report comes after the check; a second signal ends at once, "
+            + "without a report")
       case .notBegun, .again: return false
       }
       return true
@@ -256,9 +256,10 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "As `load run` will be given.") var seed: UInt64 = 1
     @Option(help: "Money of each member, ¤; on a grid of a backbone they begin without.")
     var funds = "1000"
-    @Option(help: "Seconds of an interval, 60 at least. Default: as it is.")
+    @Option(help: "Seconds of an interval: 60 at least, and they divide a day. Default: as it is.")
     var intervalSeconds: Int64?
-    @Option(help: "Chain seconds for each second. Default: as it is.") var chainRate: Int64?
+    @Option(help: "Chain seconds for each second, 1 to 100000. Default: as it is.")
+    var chainRate: Int64?
 
     func validate() throws {
       guard LoadLimits.meters.contains(meters) else {
