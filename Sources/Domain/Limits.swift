@@ -66,8 +66,8 @@ package enum Limits {
   /// Entries of clients that wait for a block, at most; and on a chain that is slow, at least.
   package static let inboxEntries = 1 << 14
   package static let leastInboxEntries = 1 << 9
-  /// The same when a node starts, all validators' together: a slow chain should not have to work off
-  /// more than a few seconds before it has found out how slow it is.
+  /// The same when a node starts, all validators' together: a slow chain should not have to work
+  /// off more than a few seconds before it has found out how slow it is.
   package static let firstInboxEntries = 1 << 12
   /// Milliseconds in which the chain works off a full inbox; see `InboxSize`.
   package static let inboxMilliseconds: Int64 = 1000
