@@ -21,16 +21,14 @@ what the check at the end costs it is not in it.
 """
 
 import argparse
-import os
 import pathlib
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 
 import load_nodes
-from load_nodes import INTERTIE, Node, Watch
+from load_nodes import INTERTIE, Node, Verifications, Watch
 from load_runs import Report, lateness, load, microseconds, milliseconds, percentiles, row, table
 
 MIX = "readings=96,orders=3,transfers=1"
@@ -163,20 +161,10 @@ def orders(folder: pathlib.Path, seconds: int) -> None:
     node.stop()
 
 
-def verification() -> float:
-    """µs of a core for a bare verification, when every core makes them at once, as under load."""
-    program = INTERTIE.with_name("NodeBenchmark")
-    if not program.exists():
-        raise SystemExit(f"{program} is not built: swift build -c release --product NodeBenchmark")
-    runs = [subprocess.Popen([program, "--verification"], stdout=subprocess.PIPE, text=True)
-            for _ in range(os.cpu_count() or 1)]
-    return statistics.median(float(run.communicate()[0]) for run in runs)
-
-
 def validators(folder: pathlib.Path, seconds: int) -> None:
     """CPU of each node for a reading, in batches of 1,024 as a data concentrator sends them."""
     table("readings, closed loop, 4 connections", "applied a second", "CPU a reading, each node",
-          "a bare verification, before and after", "CPU in verifications, each node", "check")
+          "a bare verification meanwhile", "CPU in verifications, each node", "check")
     for count in (1, 4):
         place = folder / f"validators{count}"
         # Intervals of a minute and more: no close falls into the figure's seconds but a few.
@@ -184,14 +172,13 @@ def validators(folder: pathlib.Path, seconds: int) -> None:
                  else [load_nodes.single(place, 10_000, rate=1, interval=60)])
         options = ["--meters", 10_000, "--connections", 4, "--seconds"]
         load(folder, nodes, *options, 3)
-        before = verification()
         watch = Watch(nodes)
+        yardstick = Verifications()
         report = load(folder, nodes, *options, seconds)
-        after = verification()
         costs = report.costs(watch)
-        bare = (before + after) / 2
+        bare = yardstick.stop(report.start, report.start + seconds)
         row(f"{count} validators" if count > 1 else "1 validator", f"{report.rate:,.0f}",
-            ", ".join(f"{each:.1f}" for each in costs) + " µs", f"{before:.1f}, {after:.1f} µs",
+            ", ".join(f"{each:.1f}" for each in costs) + " µs", f"{bare:.1f} µs",
             ", ".join(f"{each / bare:.2f}" for each in costs), report.verdict)
         demand(max(costs) <= 1.3 * bare, f"{count} validators: 1.3 verifications a reading")
         for node in nodes:

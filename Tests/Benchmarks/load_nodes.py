@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import statistics
 import subprocess
 import threading
 import time
@@ -186,6 +187,29 @@ class Watch:
         middle, end = self.samples[len(self.samples) // 2], self.samples[-1]
         return ", ".join(f"{first:.0f} → {last:.0f} MiB"
                          for first, last in zip(middle.resident, end.resident))
+
+
+class Verifications:
+    """Bare verifications beside a load, by a process on each core, a hundredth of the time: the
+    machine's speed changes from minute to minute, and a loaded core is slower than a free one.
+    """
+
+    def __init__(self):
+        program = INTERTIE.with_name("NodeBenchmark")
+        if not program.exists():
+            raise SystemExit(f"{program} is not built: `make bench` builds it")
+        self.runs = []
+        for core in os.sched_getaffinity(0):
+            run = subprocess.Popen([program, "--verifications"], text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            os.sched_setaffinity(run.pid, {core})
+            self.runs.append(run)
+
+    def stop(self, begin: float, end: float) -> float:
+        """Ends them; the mean µs of a core that one took between these times, Unix seconds."""
+        lines = [line.split() for run in self.runs for line in run.communicate()[0].splitlines()]
+        return statistics.mean(float(cost) for moment, cost in lines
+                               if begin <= float(moment) <= end)
 
 
 def single(folder: pathlib.Path, meters: int, *options, rate: int = 60, interval: int = 60,

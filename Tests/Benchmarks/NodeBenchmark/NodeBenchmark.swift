@@ -4,14 +4,13 @@ import Node
 import ProcessSupport
 
 /// What the node costs, each figure beside the yardstick that bounds it, measured in the same run.
-/// `--quick` for smaller figures; `--verification` prints the first yardstick's microseconds alone.
+/// `--quick` for smaller figures; `--verifications` prints the first yardstick alone, again and again
+/// beside other programs, see `Yardstick.printVerifications`.
 @main
 struct NodeBenchmark {
   static func main() async throws {
     let arguments = CommandLine.arguments
-    if arguments.contains("--verification") {
-      return print(format(Yardstick.verificationMicroseconds()))
-    }
+    if arguments.contains("--verifications") { return Yardstick.printVerifications() }
     let isQuick = arguments.contains("--quick")
     let folder = arguments[0].split(separator: "/", omittingEmptySubsequences: false).dropLast()
     let executable = folder.joined(separator: "/") + "/intertie"
