@@ -15,15 +15,16 @@ package func now() -> Double {
 
 /// What figures are held against.
 package enum Yardstick {
-  /// CPU time of one verification of a reading's signature, as the node does it, µs; median of seven.
+  /// CPU time of one verification of a reading's signature, as the node does it, µs; median of
+  /// seven.
   package static func verificationMicroseconds() -> Double {
     let key = SigningKey.generate()
     return (0..<7).map { _ in verificationMicroseconds(of: key, count: 2000) }.sorted()[3]
   }
 
-  /// The same while other programs load the machine, whose speed changes from minute to minute: four
-  /// times a second, until standard input ends, a line with the time, Unix seconds, and the CPU time
-  /// of a verification, µs. Takes a hundredth of a core.
+  /// The same while other programs load the machine, whose speed changes from minute to minute:
+  /// four times a second, until standard input ends, a line with the time, Unix seconds, and the
+  /// CPU time of a verification, µs. Takes a hundredth of a core.
   package static func printVerifications() {
     let key = SigningKey.generate()
     var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)

@@ -4,8 +4,8 @@ import Node
 import ProcessSupport
 
 /// What the node costs, each figure beside the yardstick that bounds it, measured in the same run.
-/// `--quick` for smaller figures; `--verifications` prints the first yardstick alone, again and again
-/// beside other programs, see `Yardstick.printVerifications`.
+/// `--quick` for smaller figures; `--verifications` prints the first yardstick alone, again and
+/// again beside other programs, see `Yardstick.printVerifications`.
 @main
 struct NodeBenchmark {
   static func main() async throws {
