@@ -6,14 +6,15 @@
     meters      10,000 meters with keys of their own, a reading each second, one node
     overload    the most that one node carries, then twice of it offered
     orders      orders alone, 1, 16 and 256 in a call
-    validators  readings as fast as they are taken, by one validator and by four of one chain,
-                beside bare verifications (by NodeBenchmark, which `make bench` builds)
+    validators  readings as fast as they are taken, by one validator and by four of one chain
     network     four microgrids on one backbone, everything mixed; ten minutes
     soak        one node at 70 % of what it carries, everything mixed; ten minutes, then two with
                 pruning
 
 Each starts nodes of its own on 127.0.0.1 in a folder that it removes, and prints what it found as
 a table. The exit code is 1 if a check at the end fails, or a figure is not what `demand` asks for.
+Bare verifications beside `overload` and `validators` are by NodeBenchmark, which `make bench`
+builds.
 Generator, nodes and disk share the machine; only for `overload` of one node each has cores of its
 own. Rates count what was answered before the load's end.
 A node's CPU is that from the load's first second until the node is at rest again, user and system:
@@ -26,6 +27,7 @@ import signal
 import statistics
 import sys
 import tempfile
+import typing
 
 import load_nodes
 from load_nodes import INTERTIE, Node, Verifications, Watch
@@ -70,78 +72,108 @@ def overload(folder: pathlib.Path, seconds: int) -> None:
         with load_nodes.on_half(0):
             nodes = [load_nodes.single(folder / f"1-{mix[:12]}", 60_000, rate=10)]
         with load_nodes.on_half(1):
-            overload_of(nodes, f"{mix}, 1 node on half of the cores, 60,000 meters", mix,
-                        ["--meters", 60_000, *options], seconds)
+            overload_of(nodes, f"{mix}, 1 node on half of the cores, 60,000 meters",
+                        ["--meters", 60_000, "--mix", mix, *options], seconds)
     for mix in ("readings=100", MIX):
         nodes = load_nodes.several(folder / f"4-{mix[:12]}", 4, 20_000, rate=10)
-        overload_of(nodes, f"{mix}, 4 validators, 20,000 meters", mix,
-                    ["--meters", 20_000, *options], seconds)
+        overload_of(nodes, f"{mix}, 4 validators, 20,000 meters",
+                    ["--meters", 20_000, "--mix", mix, *options], seconds)
 
 
-def overload_of(nodes: list[Node], name: str, mix: str, options: list, seconds: int) -> None:
-    """Like is compared with like: what is offered comes item by item when it is due, and goes in a
-    message with what else is due on its connection. In a closed loop messages are fuller: that rate
-    stands in the first row, nothing is compared with it.
+class Offer(typing.NamedTuple):
+    """What came of an offered rate: applied a second, and that as so many cores' worth of bare
+    verifications in the same seconds.
+    """
+
+    report: Report
+    rate: float
+    worth: float
+
+
+class Offers:
+    """Rates offered to the same nodes, a row of a table each.
 
     Rates are those from the fifth second on: until then a flood fills queues, which take three
     seconds. What a busy node refuses is dropped, so that the rate that is offered is the one that
-    comes; in one row it comes again when the node says, until the load has ended. A flooded node
-    serves other items than it is offered, since commands go before readings, and a virtual machine
-    may be half as fast a minute later. So what it did is held against the most that it does right
-    after of the items that it served, in their proportion, when a tenth and three tenths more is
-    offered.
+    comes; with `retry` it comes again when the node says, until the load has ended.
     """
-    folder = nodes[0].folder.parent
-    load(folder, nodes, *options, "--mix", mix, "--seconds", 5)
-    table(f"{name}; offered", "came a second", "applied a second", "commands of them",
-          "of the most before it", "refused as busy", "readings' p99", "close late",
-          "deepest queue", "a node's memory, most", "at rest after", "check")
-    best = None
 
-    def applied(report: Report) -> float:
-        return report.steady(min(5, seconds // 3))
+    def __init__(self, nodes: list[Node], name: str, options: list, seconds: int):
+        self.nodes, self.options, self.seconds = nodes, options, seconds
+        self.best: Offer | None = None
+        load(nodes[0].folder.parent, nodes, *options, "--seconds", 5)
+        table(f"{name}; offered", "came a second", "applied a second", "commands of them",
+              "a bare verification meanwhile", "verifications' worth", "of the most before it",
+              "refused as busy", "readings' p99", "close late", "deepest queue",
+              "a node's memory, most", "at rest after", "check")
 
-    def offer(name: str, rate: float | None, mix: str = mix, retry: int = 0) -> Report:
+    def offer(self, name: str, rate: float | None, *options, retry: int = 0) -> Offer:
+        nodes, begin = self.nodes, min(5, self.seconds // 3)
         pace = ["--rate", round(rate), "--retry", retry] if rate else []
-        report = load(folder, nodes, *options, "--mix", mix, "--seconds", seconds, *pace)
+        yardstick = Verifications(nodes)
+        report = load(nodes[0].folder.parent, nodes, *self.options, *options,
+                      "--seconds", self.seconds, *pace)
+        bare = yardstick.stop(report.start + begin, report.start + self.seconds)
+        steady = report.steady(begin)
+        result = Offer(report, steady, steady * bare / 1e6)
         health = report.health[0]
         rest = health["atRestAfterSeconds"]
         commands = 1 - report.kind("readings")["applied"] / report.applied
-        row(f"{name}{f': {rate:,.0f} a second' if rate else ''}", f"{report.came / seconds:,.0f}",
-            f"{applied(report):,.0f}", f"{commands:.1%}",
-            f"{applied(report) / applied(best):.0%}" if best else "", f"{report.busy:,}",
+        row(f"{name}{f': {rate:,.0f} a second' if rate else ''}",
+            f"{report.came / self.seconds:,.0f}", f"{steady:,.0f}", f"{commands:.1%}",
+            f"{bare:.1f} µs", f"{result.worth:.3f} cores",
+            f"{result.worth / self.best.worth:.0%}" if self.best else "", f"{report.busy:,}",
             milliseconds(report.kind("readings"), "p99"), lateness(report),
             f"{health['deepestQueueEntries']:,}",
             f"{max(node.memory('VmHWM') for node in nodes):.0f} MiB",
             "never" if rest is None else f"{rest:.1f} s", report.verdict)
-        return report
+        return result
 
-    rate = 0.6 * applied(offer("as much as is answered", None))
-    while True:
-        report = offer("more and more", rate)
-        best = max(best or report, report, key=applied)
-        if applied(report) < 0.8 * rate:
-            break
-        rate *= 1.25
-    most = applied(best)
+    def rise(self) -> float:
+        """The most that is applied a second of all rates, each a quarter above the one before; what
+        is worth the most of it is the best from then on.
+        """
+        rate, most = 0.6 * self.offer("as much as is answered", None).rate, 0.0
+        while True:
+            offer = self.offer("more and more", rate)
+            most = max(most, offer.rate)
+            self.best = max(self.best or offer, offer, key=lambda offer: offer.worth)
+            if offer.rate < 0.8 * rate:
+                return most
+            rate *= 1.25
+
+
+def overload_of(nodes: list[Node], name: str, options: list, seconds: int) -> None:
+    """Like is compared with like: what is offered comes item by item when it is due, and goes in a
+    message with what else is due on its connection. In a closed loop messages are fuller: that rate
+    stands in the first row, nothing is compared with it.
+
+    A virtual machine may be half as fast a minute later: so rates are compared as cores' worth of
+    bare verifications in the same seconds. A flooded node serves other items than it is offered,
+    since commands go before readings: so what it did is also held against the most that it does
+    right after of the items that it served, in their proportion, when a tenth and three tenths more
+    is offered.
+    """
+    offers = Offers(nodes, name, options, seconds)
+    most = offers.rise()
     for name, times, retry in (("twice the most", 2, 0), ("twice, and again as told", 2, 100),
                                ("four times the most", 4, 0), ("half the most", 0.5, 0)):
-        report = offer(name, times * most, retry=retry)
-        health = report.health[0]
+        offer = offers.offer(name, times * most, retry=retry)
+        health = offer.report.health[0]
         rest = health["atRestAfterSeconds"]
         demand(rest is not None and rest <= 5, f"{name}: at rest within 5 s")
         late = health["latestCloseSeconds"]
         demand(late is not None and late < 1, f"{name}: closes within a second")
         if times == 2:
-            demand(report.came >= 1.8 * most * seconds, f"{name}: as much comes")
-            rate = applied(report)
-            same = max(applied(offer("the items that it did then", part * rate, report.applied_mix))
+            demand(offer.report.came >= 1.8 * most * seconds, f"{name}: as much comes")
+            same = max(offers.offer("the items that it did then", part * offer.rate,
+                                    "--mix", offer.report.applied_mix).worth
                        for part in (1.1, 1.3))
-            print(f"\n{name}: {rate / most:.0%} of the most, {rate / same:.0%} of the most of the "
-                  "items that it did then, measured right after\n", flush=True)
-            demand(rate >= 0.9 * same, f"{name}: within a tenth of the most right after")
+            print(f"\n{name}: {offer.worth / offers.best.worth:.0%} of the most, {offer.worth / same:.0%} "
+                  "of the most of the items that it did then, measured right after\n", flush=True)
+            demand(offer.worth >= 0.9 * same, f"{name}: within a tenth of the most right after")
         elif times < 1:
-            demand(applied(report) >= 0.9 * times * most, f"{name}: all of it is answered")
+            demand(offer.rate >= 0.9 * times * most, f"{name}: all of it is answered")
     for node in nodes:
         node.stop()
 
@@ -173,7 +205,7 @@ def validators(folder: pathlib.Path, seconds: int) -> None:
         options = ["--meters", 10_000, "--connections", 4, "--seconds"]
         load(folder, nodes, *options, 3)
         watch = Watch(nodes)
-        yardstick = Verifications()
+        yardstick = Verifications(nodes)
         report = load(folder, nodes, *options, seconds)
         costs = report.costs(watch)
         bare = yardstick.stop(report.start, report.start + seconds)

@@ -190,16 +190,17 @@ class Watch:
 
 
 class Verifications:
-    """Bare verifications beside a load, by a process on each core, a hundredth of the time: the
-    machine's speed changes from minute to minute, and a loaded core is slower than a free one.
+    """Bare verifications beside a load, by a process on each core that these nodes have, a
+    hundredth of the time: the machine's speed changes from minute to minute, and a loaded core is
+    slower than a free one.
     """
 
-    def __init__(self):
+    def __init__(self, nodes: list[Node]):
         program = INTERTIE.with_name("NodeBenchmark")
         if not program.exists():
             raise SystemExit(f"{program} is not built: `make bench` builds it")
         self.runs = []
-        for core in os.sched_getaffinity(0):
+        for core in os.sched_getaffinity(nodes[0].process.pid):
             run = subprocess.Popen([program, "--verifications"], text=True,
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             os.sched_setaffinity(run.pid, {core})
