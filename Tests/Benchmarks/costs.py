@@ -32,7 +32,7 @@ STAGES = [
     ("TLS, HTTP/2, gRPC", r"NIO|GRPC|BoringSSL"),
 ]
 WORK = {
-    "reading": ["--batch", 1024, "--mix", "readings=100"],
+    "reading, 500 in a message": ["--batch", 500, "--mix", "readings=100"],
     "reading, 25 in a message": ["--batch", 25, "--mix", "readings=100"],
     "order, 256 in a call": ["--mix", "orders=100", "--commands-per-call", 256, "--retry", 100],
     "order, alone in its call": ["--mix", "orders=100", "--retry", 100],

@@ -13,8 +13,8 @@
 
 Each starts nodes of its own on 127.0.0.1 in a folder that it removes, and prints what it found as
 a table. The exit code is 1 if a check at the end fails, or a figure is not what `demand` asks for.
-Bare verifications beside `overload` and `validators` are by NodeBenchmark, which `make bench`
-builds.
+Bare verifications beside `meters`, `overload` and `validators` are by NodeBenchmark, which
+`make bench` builds.
 Generator, nodes and disk share the machine; only for `overload` of one node each has cores of its
 own. Rates count what was answered before the load's end.
 A node's CPU is that from the load's first second until the node is at rest again, user and system:
@@ -27,21 +27,12 @@ import signal
 import statistics
 import sys
 import tempfile
-import typing
 
 import load_nodes
 from load_nodes import INTERTIE, Node, Verifications, Watch
-from load_runs import Report, lateness, load, microseconds, milliseconds, percentiles, row, table
-
-MIX = "readings=96,orders=3,transfers=1"
-missed: list[str] = []
-
-
-def demand(condition: bool, what: str) -> None:
-    if not condition:
-        missed.append(what)
-        print(f"\nMISSED: {what}", flush=True)
-
+from load_overload import overload
+from load_runs import (
+    MIX, Report, demand, lateness, load, microseconds, missed, percentiles, row, table)
 
 def meters(folder: pathlib.Path, seconds: int) -> None:
     """A reading of each of 10,000 meters every second, which is how long an interval lasts."""
@@ -49,133 +40,18 @@ def meters(folder: pathlib.Path, seconds: int) -> None:
     options = ["--meters", 10_000, "--connections", 4]
     load(folder, [node], *options, "--rate", 10_000, "--seconds", 5)
     watch = Watch([node])
-    report = load(folder, [node], *options, "--rate", 10_000, "--seconds", seconds)
-    readings = report.kind("readings")
+    with Verifications([node]) as yardstick:
+        report = load(folder, [node], *options, "--rate", 10_000, "--seconds", seconds)
+    bare = yardstick.mean(report.start, report.start + seconds)
+    readings, cost = report.kind("readings"), report.costs(watch)[0]
     table("10,000 meters, a reading a second each", "p50", "p90", "p99", "p99.9", "max",
-          "node's CPU a reading", "node's memory", "generator's CPU", "check")
+          "node's CPU a reading", "a bare verification meanwhile", "CPU in verifications",
+          "node's memory", "generator's CPU", "check")
     row(f"{readings['appliedPerSecond']:,.0f} a second for {seconds} s", *percentiles(readings),
-        f"{report.costs(watch)[0]:.0f} µs", f"{node.memory():.0f} MiB",
+        f"{cost:.0f} µs", f"{bare:.1f} µs", f"{cost / bare:.2f}", f"{node.memory():.0f} MiB",
         f"{report['generator']['cores']:.2f} cores", report.verdict)
     demand(readings["latencyMicroseconds"]["p99"] < 1_000_000, "p99 below a second")
     node.stop()
-
-
-def overload(folder: pathlib.Path, seconds: int) -> None:
-    """The most of all rates offered; then twice of it, then four times, then half of it at once.
-
-    One node has half of the machine's cores and the generator the others: it works more the more
-    it offers, and what it takes is not to be missing to the node. Four validators need all cores,
-    and offer so little room that the generator takes a tenth.
-    """
-    options = ["--connections", 64, "--commands-per-call", 16]
-    for mix in ("readings=100", MIX):
-        with load_nodes.on_half(0):
-            nodes = [load_nodes.single(folder / f"1-{mix[:12]}", 60_000, rate=10)]
-        with load_nodes.on_half(1):
-            overload_of(nodes, f"{mix}, 1 node on half of the cores, 60,000 meters",
-                        ["--meters", 60_000, "--mix", mix, *options], seconds)
-    for mix in ("readings=100", MIX):
-        nodes = load_nodes.several(folder / f"4-{mix[:12]}", 4, 20_000, rate=10)
-        overload_of(nodes, f"{mix}, 4 validators, 20,000 meters",
-                    ["--meters", 20_000, "--mix", mix, *options], seconds)
-
-
-class Offer(typing.NamedTuple):
-    """What came of an offered rate: applied a second, and that as so many cores' worth of bare
-    verifications in the same seconds.
-    """
-
-    report: Report
-    rate: float
-    worth: float
-
-
-class Offers:
-    """Rates offered to the same nodes, a row of a table each.
-
-    Rates are those from the fifth second on: until then a flood fills queues, which take three
-    seconds. What a busy node refuses is dropped, so that the rate that is offered is the one that
-    comes; with `retry` it comes again when the node says, until the load has ended.
-    """
-
-    def __init__(self, nodes: list[Node], name: str, options: list, seconds: int):
-        self.nodes, self.options, self.seconds = nodes, options, seconds
-        self.best: Offer | None = None
-        load(nodes[0].folder.parent, nodes, *options, "--seconds", 5)
-        table(f"{name}; offered", "came a second", "applied a second", "commands of them",
-              "a bare verification meanwhile", "verifications' worth", "of the most before it",
-              "refused as busy", "readings' p99", "close late", "deepest queue",
-              "a node's memory, most", "at rest after", "check")
-
-    def offer(self, name: str, rate: float | None, *options, retry: int = 0) -> Offer:
-        nodes, begin = self.nodes, min(5, self.seconds // 3)
-        pace = ["--rate", round(rate), "--retry", retry] if rate else []
-        yardstick = Verifications(nodes)
-        report = load(nodes[0].folder.parent, nodes, *self.options, *options,
-                      "--seconds", self.seconds, *pace)
-        bare = yardstick.stop(report.start + begin, report.start + self.seconds)
-        steady = report.steady(begin)
-        result = Offer(report, steady, steady * bare / 1e6)
-        health = report.health[0]
-        rest = health["atRestAfterSeconds"]
-        commands = 1 - report.kind("readings")["applied"] / report.applied
-        row(f"{name}{f': {rate:,.0f} a second' if rate else ''}",
-            f"{report.came / self.seconds:,.0f}", f"{steady:,.0f}", f"{commands:.1%}",
-            f"{bare:.1f} µs", f"{result.worth:.3f} cores",
-            f"{result.worth / self.best.worth:.0%}" if self.best else "", f"{report.busy:,}",
-            milliseconds(report.kind("readings"), "p99"), lateness(report),
-            f"{health['deepestQueueEntries']:,}",
-            f"{max(node.memory('VmHWM') for node in nodes):.0f} MiB",
-            "never" if rest is None else f"{rest:.1f} s", report.verdict)
-        return result
-
-    def rise(self) -> float:
-        """The most that is applied a second of all rates, each a quarter above the one before; what
-        is worth the most of it is the best from then on.
-        """
-        rate, most = 0.6 * self.offer("as much as is answered", None).rate, 0.0
-        while True:
-            offer = self.offer("more and more", rate)
-            most = max(most, offer.rate)
-            self.best = max(self.best or offer, offer, key=lambda offer: offer.worth)
-            if offer.rate < 0.8 * rate:
-                return most
-            rate *= 1.25
-
-
-def overload_of(nodes: list[Node], name: str, options: list, seconds: int) -> None:
-    """Like is compared with like: what is offered comes item by item when it is due, and goes in a
-    message with what else is due on its connection. In a closed loop messages are fuller: that rate
-    stands in the first row, nothing is compared with it.
-
-    A virtual machine may be half as fast a minute later: so rates are compared as cores' worth of
-    bare verifications in the same seconds. A flooded node serves other items than it is offered,
-    since commands go before readings: so what it did is also held against the most that it does
-    right after of the items that it served, in their proportion, when a tenth and three tenths more
-    is offered.
-    """
-    offers = Offers(nodes, name, options, seconds)
-    most = offers.rise()
-    for name, times, retry in (("twice the most", 2, 0), ("twice, and again as told", 2, 100),
-                               ("four times the most", 4, 0), ("half the most", 0.5, 0)):
-        offer = offers.offer(name, times * most, retry=retry)
-        health = offer.report.health[0]
-        rest = health["atRestAfterSeconds"]
-        demand(rest is not None and rest <= 5, f"{name}: at rest within 5 s")
-        late = health["latestCloseSeconds"]
-        demand(late is not None and late < 1, f"{name}: closes within a second")
-        if times == 2:
-            demand(offer.report.came >= 1.8 * most * seconds, f"{name}: as much comes")
-            same = max(offers.offer("the items that it did then", part * offer.rate,
-                                    "--mix", offer.report.applied_mix).worth
-                       for part in (1.1, 1.3))
-            print(f"\n{name}: {offer.worth / offers.best.worth:.0%} of the most, {offer.worth / same:.0%} "
-                  "of the most of the items that it did then, measured right after\n", flush=True)
-            demand(offer.worth >= 0.9 * same, f"{name}: within a tenth of the most right after")
-        elif times < 1:
-            demand(offer.rate >= 0.9 * times * most, f"{name}: all of it is answered")
-    for node in nodes:
-        node.stop()
 
 
 def orders(folder: pathlib.Path, seconds: int) -> None:
@@ -194,21 +70,24 @@ def orders(folder: pathlib.Path, seconds: int) -> None:
 
 
 def validators(folder: pathlib.Path, seconds: int) -> None:
-    """CPU of each node for a reading, in batches of 1,024 as a data concentrator sends them."""
+    """CPU of each node for a reading, in batches of 1,024 as a data concentrator sends them: of a
+    quarter of the connection's meters, that is.
+    """
     table("readings, closed loop, 4 connections", "applied a second", "CPU a reading, each node",
           "a bare verification meanwhile", "CPU in verifications, each node", "check")
+    meters = 4 * 4 * 1024
     for count in (1, 4):
         place = folder / f"validators{count}"
         # Intervals of a minute and more: no close falls into the figure's seconds but a few.
-        nodes = (load_nodes.several(place, count, 10_000, rate=1, interval=60) if count > 1
-                 else [load_nodes.single(place, 10_000, rate=1, interval=60)])
-        options = ["--meters", 10_000, "--connections", 4, "--seconds"]
+        nodes = (load_nodes.several(place, count, meters, rate=1, interval=60) if count > 1
+                 else [load_nodes.single(place, meters, rate=1, interval=60)])
+        options = ["--meters", meters, "--connections", 4, "--seconds"]
         load(folder, nodes, *options, 3)
         watch = Watch(nodes)
-        yardstick = Verifications(nodes)
-        report = load(folder, nodes, *options, seconds)
+        with Verifications(nodes) as yardstick:
+            report = load(folder, nodes, *options, seconds)
         costs = report.costs(watch)
-        bare = yardstick.stop(report.start, report.start + seconds)
+        bare = yardstick.mean(report.start, report.start + seconds)
         row(f"{count} validators" if count > 1 else "1 validator", f"{report.rate:,.0f}",
             ", ".join(f"{each:.1f}" for each in costs) + " µs", f"{bare:.1f} µs",
             ", ".join(f"{each / bare:.2f}" for each in costs), report.verdict)

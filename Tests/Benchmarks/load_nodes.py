@@ -34,16 +34,22 @@ def make_key(folder: pathlib.Path, name: str, form: str) -> str:
     return next(line.split()[1] for line in texts.splitlines() if line.startswith(form + " "))
 
 
-@contextlib.contextmanager
-def on_half(half: int):
-    """What is started meanwhile runs on the first half of the machine's cores, or on the second."""
+def half(part: int) -> list[int]:
+    """The first half of the machine's cores, or the second; the same one if there is no other."""
     cores = sorted(os.sched_getaffinity(0))
     middle = (len(cores) + 1) // 2
-    os.sched_setaffinity(0, (cores[:middle], cores[middle:] or cores)[half])
+    return (cores[:middle], cores[middle:] or cores)[part]
+
+
+@contextlib.contextmanager
+def on_cores(cores: list[int]):
+    """What is started meanwhile runs on these."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, cores)
+        os.sched_setaffinity(0, before)
 
 
 class Node:
@@ -105,6 +111,10 @@ class Node:
         """MiB resident; with VmHWM the most it ever was."""
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{field}:\s+(\d+)", text)[1]) / 1024
+
+    def forget_peak(self) -> None:
+        """VmHWM is of what comes from now on."""
+        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
     @property
     def disk(self) -> int:
@@ -190,27 +200,38 @@ class Watch:
 
 
 class Verifications:
-    """Bare verifications beside a load, by a process on each core that these nodes have, a
-    hundredth of the time: the machine's speed changes from minute to minute, and a loaded core is
-    slower than a free one.
+    """Bare verifications while something else runs, by a process on each core that these nodes
+    have, a hundredth of the time: the machine's speed changes from minute to minute.
     """
 
     def __init__(self, nodes: list[Node]):
+        self.cores = os.sched_getaffinity(nodes[0].process.pid)
+        self.runs: list[subprocess.Popen] = []
+        self.costs: list[tuple[float, float]] = []
+
+    def __enter__(self) -> "Verifications":
         program = INTERTIE.with_name("NodeBenchmark")
         if not program.exists():
             raise SystemExit(f"{program} is not built: `make bench` builds it")
-        self.runs = []
-        for core in os.sched_getaffinity(nodes[0].process.pid):
-            run = subprocess.Popen([program, "--verifications"], text=True,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            os.sched_setaffinity(run.pid, {core})
-            self.runs.append(run)
+        for core in self.cores:
+            with on_cores([core]):
+                self.runs.append(subprocess.Popen([program, "--verifications"], text=True,
+                                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        return self
 
-    def stop(self, begin: float, end: float) -> float:
-        """Ends them; the mean µs of a core that one took between these times, Unix seconds."""
-        lines = [line.split() for run in self.runs for line in run.communicate()[0].splitlines()]
-        return statistics.mean(float(cost) for moment, cost in lines
-                               if begin <= float(moment) <= end)
+    def __exit__(self, *_) -> None:
+        texts = [run.communicate()[0] for run in self.runs]
+        if any(run.returncode for run in self.runs):
+            raise SystemExit("NodeBenchmark --verifications failed: is it of this version?")
+        self.costs = [tuple(map(float, line.split()))
+                      for text in texts for line in text.splitlines()]
+
+    def mean(self, begin: float, end: float) -> float:
+        """µs of a core that one took between these times, Unix seconds: of as many as a core makes
+        in them, so that slow seconds, in which fewer are made, do not count for more.
+        """
+        return statistics.harmonic_mean(
+            [cost for moment, cost in self.costs if begin <= moment <= end])
 
 
 def single(folder: pathlib.Path, meters: int, *options, rate: int = 60, interval: int = 60,

@@ -10,6 +10,17 @@ import subprocess
 from load_nodes import INTERTIE, Node, Watch
 
 
+MIX = "readings=96,orders=3,transfers=1"
+missed: list[str] = []
+
+
+def demand(condition: bool, what: str) -> None:
+    """What is not so is told at once, and makes the program's exit code 1."""
+    if not condition:
+        missed.append(what)
+        print(f"\nMISSED: {what}", flush=True)
+
+
 class Report(dict):
     """What a run of `intertie load` came to."""
 
@@ -46,6 +57,11 @@ class Report(dict):
     @property
     def busy(self) -> int:
         return sum(kind["busy"] for kind in self["kinds"])
+
+    @property
+    def unsent(self) -> int:
+        """Items that were due and never sent."""
+        return sum(kind["unsent"] for kind in self["kinds"])
 
     @property
     def seconds(self) -> list[dict]:

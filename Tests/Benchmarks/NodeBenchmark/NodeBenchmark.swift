@@ -10,6 +10,10 @@ import ProcessSupport
 struct NodeBenchmark {
   static func main() async throws {
     let arguments = CommandLine.arguments
+    guard arguments.dropFirst().allSatisfy({ ["--quick", "--verifications"].contains($0) }) else {
+      print("NodeBenchmark [--quick | --verifications]")
+      exit(64)
+    }
     if arguments.contains("--verifications") { return Yardstick.printVerifications() }
     let isQuick = arguments.contains("--quick")
     let folder = arguments[0].split(separator: "/", omittingEmptySubsequences: false).dropLast()

@@ -1,0 +1,153 @@
+"""What nodes do when more is offered than they carry: the figure `overload` of load_figures.py."""
+
+import pathlib
+import typing
+
+import load_nodes
+from load_nodes import Node, Verifications
+from load_runs import MIX, Report, demand, lateness, load, milliseconds, row, table
+
+
+def overload(folder: pathlib.Path, seconds: int) -> None:
+    """The most of all rates offered; then twice of it, four times, half at once, and it again.
+
+    One node has half of the machine's cores and the generator the others: it works more the more
+    it offers, and what it takes is not to be missing to the node. Four validators need all cores,
+    and offer so little room that the generator takes a tenth.
+    """
+    options = ["--connections", 64, "--commands-per-call", 16]
+    for mix in ("readings=100", MIX):
+        with load_nodes.on_cores(load_nodes.half(0)):
+            nodes = [load_nodes.single(folder / f"1-{mix[:12]}", 60_000, rate=10)]
+        with load_nodes.on_cores(load_nodes.half(1)):
+            Overload(nodes, f"{mix}, 1 node on half of the cores, 60,000 meters",
+                     ["--meters", 60_000, "--mix", mix, *options], seconds).run()
+    for mix in ("readings=100", MIX):
+        nodes = load_nodes.several(folder / f"4-{mix[:12]}", 4, 20_000, rate=10)
+        Overload(nodes, f"{mix}, 4 validators, 20,000 meters",
+                 ["--meters", 20_000, "--mix", mix, *options], seconds).run()
+
+
+class Offer(typing.NamedTuple):
+    """What came of an offered rate: applied a second, and that as so many cores' worth of bare
+    verifications in the same seconds.
+    """
+
+    report: Report
+    rate: float
+    worth: float
+
+    def of(self, other: "Offer") -> str:
+        """Compared with it, in items and in verifications' worth."""
+        return f"{self.rate / other.rate:.0%}, {self.worth / other.worth:.0%}"
+
+
+class Overload:
+    """Rates offered to the same nodes, a row of a table each.
+
+    Like is compared with like: what is offered comes item by item when it is due, and goes in a
+    message with what else is due on its connection. In a closed loop messages are fuller: that rate
+    stands in the first row, nothing is compared with it.
+
+    Rates are those from the fifth second on: until then a flood fills queues, which take three
+    seconds. What a busy node refuses is dropped, so that the rate that is offered is the one that
+    comes, as far as meters have nothing under way; in one row it comes again when the node says,
+    until the load has ended.
+
+    A virtual machine may be half as fast a minute later: so rates are compared as cores' worth of
+    bare verifications in the same seconds, too. A flooded node serves other items than it is
+    offered, since commands go before readings: so what it did is also held against the most that it
+    does right after of the items that it served, in their proportion over the whole run, when a
+    tenth and three tenths more is offered.
+    """
+
+    def __init__(self, nodes: list[Node], name: str, options: list, seconds: int):
+        self.nodes, self.name, self.options, self.seconds = nodes, name, options, seconds
+        self.best: Offer | None = None
+
+    def run(self) -> None:
+        load(self.nodes[0].folder.parent, self.nodes, *self.options, "--seconds", 5)
+        table(f"{self.name}; offered", "came a second", "never sent", "applied a second",
+              "commands of them", "a bare verification meanwhile", "verifications' worth",
+              "of the best before it, in items and worth", "refused as busy", "readings' p99",
+              "close late", "views skipped", "deepest queue", "a node's memory, most",
+              "generator late", "at rest after", "check")
+        most = self.rise()
+        for name, times, retry in (("twice the most", 2, 0), ("twice, and again as told", 2, 100),
+                                   ("four times the most", 4, 0), ("half the most", 0.5, 0)):
+            offer = self.offer(name, times * most, retry=retry)
+            self.judge(name, offer)
+            if times == 2:
+                self.compare(name, offer, most)
+            elif times < 1:
+                self.demand(offer.rate >= 0.9 * times * most, f"{name}: all of it is answered")
+        again = self.offer("the best again", self.best.report["settings"]["offeredPerSecond"])
+        self.demand(again.worth >= 0.9 * self.best.worth, "the best again: as much as before")
+        for node in self.nodes:
+            node.stop()
+
+    def rise(self) -> float:
+        """The most that is applied a second of all rates, each a quarter above the one before; what
+        is worth the most of it is the best from then on.
+        """
+        rate, most = 0.6 * self.offer("as much as is answered", None).rate, 0.0
+        while True:
+            offer = self.offer("more and more", rate)
+            most = max(most, offer.rate)
+            self.best = max(self.best or offer, offer, key=lambda offer: offer.worth)
+            if offer.rate < 0.8 * rate:
+                return most
+            rate *= 1.25
+
+    def offer(self, name: str, rate: float | None, *options, retry: int = 0) -> Offer:
+        begin = min(5, self.seconds // 3)
+        pace = ["--rate", round(rate), "--retry", retry] if rate else []
+        for node in self.nodes:
+            node.forget_peak()
+        skipped = self.skipped()
+        with Verifications(self.nodes) as yardstick:
+            report = load(self.nodes[0].folder.parent, self.nodes, *self.options, *options,
+                          "--seconds", self.seconds, *pace)
+        bare = yardstick.mean(report.start + begin, report.start + self.seconds)
+        steady = report.steady(begin)
+        result = Offer(report, steady, steady * bare / 1e6)
+        health = report.health[0]
+        rest = health["atRestAfterSeconds"]
+        commands = 1 - report.kind("readings")["applied"] / report.applied
+        row(f"{name}{f': {rate:,.0f} a second' if rate else ''}",
+            f"{report.came / self.seconds:,.0f}", f"{report.unsent:,}", f"{steady:,.0f}",
+            f"{commands:.1%}", f"{bare:.1f} µs", f"{result.worth:.3f} cores",
+            result.of(self.best) if self.best else "", f"{report.busy:,}",
+            milliseconds(report.kind("readings"), "p99"), lateness(report),
+            f"{self.skipped() - skipped:,.0f}", f"{health['deepestQueueEntries']:,}",
+            f"{max(node.memory('VmHWM') for node in self.nodes):.0f} MiB",
+            f"{report['generator']['latestSeconds']:.2f} s",
+            "never" if rest is None else f"{rest:.1f} s", report.verdict)
+        return result
+
+    def skipped(self) -> float:
+        """Views without a block, as the first node has seen them."""
+        return sum(value for name, value in self.nodes[0].metrics().items()
+                   if name.startswith("intertie_views_nullified"))
+
+    def judge(self, name: str, offer: Offer) -> None:
+        health = offer.report.health[0]
+        rest, late = health["atRestAfterSeconds"], health["latestCloseSeconds"]
+        self.demand(rest is not None and rest <= 5, f"{name}: at rest within 5 s")
+        self.demand(late is not None and late < 1, f"{name}: closes within a second")
+
+    def compare(self, name: str, offer: Offer, most: float) -> None:
+        """With the best of the rise, and with the most right after of the items that it did."""
+        if len(self.nodes) == 1:
+            # Four validators have all their meters waiting before as much comes.
+            self.demand(offer.report.came >= 1.8 * most * self.seconds, f"{name}: as much comes")
+        same = max((self.offer("the items that it did then", part * offer.rate,
+                               "--mix", offer.report.applied_mix) for part in (1.1, 1.3)),
+                   key=lambda offer: offer.worth)
+        print(f"\n{name}: {offer.of(self.best)} of the best; {offer.of(same)} of the most right "
+              "after of the items that it did then\n", flush=True)
+        self.demand(offer.worth >= 0.9 * same.worth,
+                    f"{name}: within a tenth of the most right after")
+
+    def demand(self, condition: bool, what: str) -> None:
+        demand(condition, f"{self.name}: {what}")
