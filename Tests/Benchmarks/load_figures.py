@@ -6,6 +6,7 @@
     meters      10,000 meters with keys of their own, a reading each second, one node
     overload    the most that one node carries, then twice of it offered
     orders      orders alone, 1, 16 and 256 in a call
+    apart       readings, and orders, few enough to come one by one
     validators  readings as fast as they are taken, by one validator and by four of one chain
     network     four microgrids on one backbone, everything mixed; ten minutes
     soak        one node at 70 % of what it carries, everything mixed; ten minutes, then two with
@@ -13,8 +14,7 @@
 
 Each starts nodes of its own on 127.0.0.1 in a folder that it removes, and prints what it found as
 a table. The exit code is 1 if a check at the end fails, or a figure is not what `demand` asks for.
-Bare verifications beside `meters`, `overload` and `validators` are by NodeBenchmark, which
-`make bench` builds.
+Bare verifications beside most of them are by NodeBenchmark, which `make bench` builds.
 Generator, nodes and disk share the machine; only for `overload` of one node each has cores of its
 own. Rates count what was answered before the load's end.
 A node's CPU is that from the load's first second until the node is at rest again, user and system:
@@ -94,6 +94,30 @@ def validators(folder: pathlib.Path, seconds: int) -> None:
         demand(max(costs) <= 1.3 * bare, f"{count} validators: 1.3 verifications a reading")
         for node in nodes:
             node.stop()
+
+
+def apart(folder: pathlib.Path, seconds: int) -> None:
+    """What items cost that come one by one on 64 connections: the fewer come, the more of them are
+    alone in their message, in their block and in its sync.
+    """
+    table("one by one, 64 connections", "applied a second", "blocks a second", "node's CPU an item",
+          "a bare verification meanwhile", "CPU in verifications", "check")
+    node = load_nodes.single(folder / "apart", 10_000, rate=1, interval=60)
+    options = ["--meters", 10_000, "--connections", 64, "--commands-per-call", 16]
+    load(folder, [node], *options, "--mix", MIX, "--seconds", 3)
+    watch = Watch([node])
+    for kind, rates in (("readings", (500, 2000, 8000)), ("orders", (100, 400, 1600))):
+        for rate in rates:
+            before = node.blocks()
+            with Verifications([node]) as yardstick:
+                report = load(folder, [node], *options, "--mix", f"{kind}=100", "--rate", rate,
+                              "--seconds", seconds)
+            cost = report.costs(watch)[0]
+            bare = yardstick.mean(report.start, report.start + seconds)
+            row(f"{kind}, {rate:,} a second", f"{report.rate:,.0f}",
+                f"{(node.blocks() - before) / seconds:,.0f}", f"{cost:.0f} µs", f"{bare:.1f} µs",
+                f"{cost / bare:.2f}", report.verdict)
+    node.stop()
 
 
 def network(folder: pathlib.Path, seconds: int) -> None:
@@ -198,8 +222,9 @@ def pruned(node: Node, folder: pathlib.Path, options: list, runs: int, unpruned:
     node.stop()
 
 
-FIGURES = {"meters": (meters, 60), "overload": (overload, 20), "orders": (orders, 10),
-           "validators": (validators, 10), "network": (network, 600), "soak": (soak, 600)}
+FIGURES = {"meters": (meters, 60), "overload": (overload, 15), "orders": (orders, 10),
+           "apart": (apart, 8), "validators": (validators, 10), "network": (network, 600),
+           "soak": (soak, 600)}
 
 
 def main() -> None:

@@ -134,6 +134,10 @@ class Node:
         """Coupling rounds that the backbone has closed."""
         return self.metrics()['intertie_coupling_rounds_total{chain="backbone"}']
 
+    def blocks(self) -> float:
+        """Blocks of the grid's chain since the node's start."""
+        return self.metrics()['intertie_blocks_total{chain="grid"}']
+
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)

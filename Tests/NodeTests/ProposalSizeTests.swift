@@ -4,8 +4,6 @@ import Testing
 
 @Suite struct ProposalSizeTests {
   private static let delta: Int64 = 200_000
-  /// For how long a check may take.
-  private static let most = delta / 2
   private var now = Timestamp(microseconds: 0)
   private var view: UInt64 = 0
 
@@ -25,6 +23,23 @@ import Testing
     #expect(size.entries(validators: 1) == Limits.blockEntries)
   }
 
+  /// From Δ before a close until it is final: until then the next close is the same.
+  @Test(arguments: [1, 4])
+  func proposalsNearACloseAreSmall(validators: Int) {
+    let size = ProposalSize()
+    let due = Timestamp(microseconds: 10 * Self.delta)
+    let whole = size.entries(validators: validators)
+    for (before, isNear) in [
+      (Self.delta + 1, false), (Self.delta, true), (0, true), (-3 * Self.delta, true),
+    ] {
+      let time = Timestamp(microseconds: due.microseconds - before)
+      let entries = size.entries(validators: validators, at: time, due: due, delta: Self.delta)
+      #expect(entries == (isNear && validators > 1 ? whole / 4 : whole))
+    }
+    let never = size.entries(validators: validators, at: due, due: nil, delta: Self.delta)
+    #expect(never == whole)
+  }
+
   @Test mutating func itGrowsToItsLimitWhileChecksAreQuick() {
     var size = ProposalSize()
     #expect(size.entries(validators: 4) == ProposalSize.first)
@@ -35,7 +50,7 @@ import Testing
     #expect(size.handedOn(validators: 4) == Limits.proposedEntries / 2)
   }
 
-  /// Whatever they take, sizes come to where a check takes as long as it may, or half, and stay.
+  /// Whatever they take, sizes come to where a check takes between half of Δ and Δ, and stay there.
   @Test(arguments: [60, 120, 240, 480, 960] as [Int64])
   mutating func itSettlesWhereAChecksTimeIsRight(perEntry: Int64) {
     var size = ProposalSize()
@@ -49,9 +64,9 @@ import Testing
       certify(&size, after: idle + checking)
     }
     for checking in taken.dropFirst(30) {
-      #expect(checking <= Self.most)
+      #expect(checking <= Self.delta)
       #expect(
-        checking >= Self.most / 2 || size.entries(validators: 4) == Limits.proposedEntries)
+        checking >= Self.delta / 2 || size.entries(validators: 4) == Limits.proposedEntries)
     }
   }
 
@@ -93,7 +108,7 @@ import Testing
     certify(&size, after: 20_000, entries: 1)
     for _ in 0..<10 { certify(&size, after: 20_000) }
     let largest = size.entries(validators: 4)
-    certify(&size, after: 20_000 + Self.most * 9 / 8)
+    certify(&size, after: 20_000 + Self.delta * 9 / 8)
     #expect(size.entries(validators: 4) == largest * 8 / 9)
     // By half at most, for one time may be anything.
     certify(&size, after: 60_000_000)

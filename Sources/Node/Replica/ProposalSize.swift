@@ -6,16 +6,20 @@ import Domain
 /// until it is; and whatever is in the next block, an interval's close included, waits for the
 /// block before it. So this node takes the time from each of its proposals to the certificate,
 /// beyond what its last small ones took, which is the network's part: a large proposal that took
-/// longer than half of Δ makes the next ones smaller in proportion, one that took less than a
-/// quarter of it makes them larger. (Twice as long ones, on busy cores, came near the 2 Δ after
-/// which a view is skipped; blocks cost little, see `Tests/Benchmarks`.) (Congestion is told by delay, before anything is lost, as in L. Brakmo, L.
+/// longer than Δ makes the next ones smaller in proportion, one that took less than half of it
+/// makes them larger. (Congestion is told by delay, before anything is lost, as in L. Brakmo, L.
 /// Peterson, *TCP Vegas*, IEEE JSAC 13(8), 1995; only small ones tell the network's part, since in
 /// a flood the quickest of large ones would have ever more checking in it.) Where no small one was,
 /// proposals become small, and tell. A large proposal of anybody whose view was skipped halves the
 /// size. A validator that is down, whose views are skipped without a proposal, changes nothing.
+///
+/// An interval's close waits for the block before it, and is final with the block behind it: so
+/// these are small, on a chain of several validators, from Δ before the close until it is final.
 package struct ProposalSize: Sendable {
   /// The least; no more are small.
   private static let least = 64
+  /// What part of them a proposal near a close has.
+  private static let closingParts = 4
   /// Where it begins.
   package static let first = 512
 
@@ -29,6 +33,15 @@ package struct ProposalSize: Sendable {
 
   /// `validators`: of the epoch. One that is alone checks for nobody.
   package func entries(validators: Int) -> Int { validators > 1 ? largest : Limits.blockEntries }
+
+  /// The same of a proposal at `time`, where the next close is `due`, if one will be; `delta`: Δ,
+  /// µs of chain time.
+  package func entries(validators: Int, at time: Timestamp, due: Timestamp?, delta: Int64) -> Int {
+    guard validators > 1, let due, due.microseconds - time.microseconds <= delta else {
+      return entries(validators: validators)
+    }
+    return max(Self.least, largest / Self.closingParts)
+  }
 
   /// How many of them a node hands to the leader, who checks each: all do so at the same time, and
   /// its block takes from each in turn.
@@ -49,11 +62,10 @@ package struct ProposalSize: Sendable {
     if own.entries <= Self.least { quickest.note(taken) }
     guard 2 * own.entries >= largest else { return }
     let checking = max(0, taken - (quickest.value ?? 0))
-    let most = delta / 2
-    if checking > most {
-      largest = max(Self.least, largest / 2, Int(Int64(largest) * most / checking))
-    } else if checking < most / 2 {
-      let larger = checking < most / 4 ? 2 * largest : largest + largest / 8 + 1
+    if checking > delta {
+      largest = max(Self.least, largest / 2, Int(Int64(largest) * delta / checking))
+    } else if checking < delta / 2 {
+      let larger = checking < delta / 4 ? 2 * largest : largest + largest / 8 + 1
       largest = min(Limits.proposedEntries, larger)
     }
   }

@@ -76,7 +76,8 @@ extension Replica {
     let wanted = max(now, earliest)
     let time =
       latest.overflow ? wanted : min(wanted, Timestamp(microseconds: latest.partialValue))
-    let limit = size.entries(validators: validators.count)
+    let limit = size.entries(
+      validators: validators.count, at: time, due: due, delta: core.configuration.delta)
     let entries = time < wanted ? [] : pool.takeBody(view: view, time: time, limit: limit)
     size.proposed(entries.count, view: view, at: now)
     var writer = CanonicalWriter(capacity: entries.reduce(0) { $0 + $1.encodedSize })

@@ -12,10 +12,14 @@ extension GRPCServer {
   /// traps ("Deinited NIOAsyncWriter without calling finish()", grpc-swift-nio-transport 2.9 on
   /// swift-nio 2.101), and strangers could bring that about. So `refuse` is told first: from then
   /// on connections are closed before the transport wraps them; a moment passes for those before.
-  package func serve(untilCancelledWithin grace: Duration, refuse: @escaping @Sendable () -> Void)
-    async throws
-  {
-    let serving = Task(priority: .high) { try await serve() }
+  ///
+  /// Calls run at `priority`: those of peers at the chain's own, and clients', however many, behind
+  /// it.
+  package func serve(
+    untilCancelledWithin grace: Duration, priority: TaskPriority = .medium,
+    refuse: @escaping @Sendable () -> Void
+  ) async throws {
+    let serving = Task(priority: priority) { try await serve() }
     try await withTaskCancellationHandler {
       try await serving.value
     } onCancel: {
