@@ -81,8 +81,11 @@ class Overload:
                 self.compare(name, offer, most)
             elif times < 1:
                 self.demand(offer.rate >= 0.9 * times * most, f"{name}: all of it is answered")
-        again = self.offer("the best again", self.best.report["settings"]["offeredPerSecond"])
-        self.demand(again.worth >= 0.9 * self.best.worth, "the best again: as much as before")
+        rate = self.best.report["settings"]["offeredPerSecond"]
+        again = self.offer("the best again", rate)
+        # On a machine that has become faster it may not be worth as much.
+        self.demand(again.worth >= 0.9 * self.best.worth or again.rate >= 0.9 * rate,
+                    "the best again: as much as before, or all of it")
         for node in self.nodes:
             node.stop()
 
