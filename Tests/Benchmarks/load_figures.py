@@ -34,6 +34,7 @@ from load_overload import overload
 from load_runs import (
     MIX, Report, demand, lateness, load, microseconds, missed, percentiles, row, table)
 
+
 def meters(folder: pathlib.Path, seconds: int) -> None:
     """A reading of each of 10,000 meters every second, which is how long an interval lasts."""
     node = load_nodes.single(folder / "meters", 10_000)

@@ -149,6 +149,7 @@ class Overload:
                    key=lambda offer: offer.worth)
         print(f"\n{name}: {offer.of(self.best)} of the best; {offer.of(same)} of the most right "
               "after of the items that it did then\n", flush=True)
+        self.demand(offer.worth >= 0.9 * self.best.worth, f"{name}: within a tenth of the best")
         self.demand(offer.worth >= 0.9 * same.worth,
                     f"{name}: within a tenth of the most right after")
 

@@ -14,7 +14,8 @@ import Domain
 /// size. A validator that is down, whose views are skipped without a proposal, changes nothing.
 ///
 /// An interval's close waits for the block before it, and is final with the block behind it: so
-/// these are small, on a chain of several validators, from Δ before the close until it is final.
+/// proposals of several validators are small from Δ before a close until it is final. Small ones
+/// all the time would be as prompt, and cost every entry a larger part of a block.
 package struct ProposalSize: Sendable {
   /// The least; no more are small.
   private static let least = 64
