@@ -69,6 +69,10 @@ package enum Limits {
   /// The same when a node starts, all validators' together: a slow chain should not have to work
   /// off more than a few seconds before it has found out how slow it is.
   package static let firstInboxEntries = 1 << 12
+  /// A validator alone waits so many milliseconds with a block when the signatures of so many
+  /// entries more are being checked.
+  package static let gatherMilliseconds: Int64 = 5
+  package static let gatheredEntries = 64
   /// Milliseconds in which the chain works off a full inbox; see `InboxSize`.
   package static let inboxMilliseconds: Int64 = 1000
   /// Of so many places of the inbox one is there for commands besides, and bytes, so that a flood

@@ -22,6 +22,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   let metrics: ChainMetrics?
   private let log: Logger
   private let consensus: ConsensusActor<Publisher>
+  private let thread: ChainThread
   private let inbox: Inbox
   private let monotonic = PeerConfiguration.monotonic()
   private let refusals = Mutex(RefusalNotice())
@@ -29,11 +30,12 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   private let reader: StoreReader
   private let onPeerPort: @Sendable (Int) -> Void
 
-  /// `state` over whatever owns its cores; `registry` gives the validators as of the newest block,
-  /// `select` what of another node's entries this node has a use for. Throws `invalid` with what is
-  /// wrong with the peers file.
+  /// `state` over whatever owns its cores, actors on `thread` if they are any; `registry` gives the
+  /// validators as of the newest block, `select` what of another node's entries this node has a use
+  /// for. Throws `invalid` with what is wrong with the peers file.
   init<Genesis: ChainGenesis, Bare: RestorableState>(
-    _ configuration: ChainConfiguration<Genesis>, store: Store, recovered: RecoveredState<Bare>,
+    _ configuration: ChainConfiguration<Genesis>, on thread: ChainThread, store: Store,
+    recovered: RecoveredState<Bare>,
     state: Publisher.State, publisher: Publisher,
     registry: @escaping @Sendable () -> ValidatorRegistry,
     select: @escaping @Sendable ([VerifiedEntry]) async -> [VerifiedEntry]
@@ -43,6 +45,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     let clock = ChainClock(calendar: genesis.calendar, wall: configuration.wall)
     self.clock = clock
     self.store = store
+    self.thread = thread
     self.publisher = publisher
     nodeKey = configuration.validatorKey.publicKey
     onPeerPort = configuration.onPeerPort
@@ -84,7 +87,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
         retention: Retention(
           snapshotHeight: recovered.snapshotHeight, keepBlocks: configuration.keepBlocks),
         verifier: verifier),
-      inbox: inbox, writer: StoreWriter(store), clock: clock, publisher: publisher,
+      on: thread, inbox: inbox, writer: StoreWriter(store), clock: clock, publisher: publisher,
       alarm: alarm, network: network, history: HistoryServer(store, network: network),
       metrics: metrics, log: configuration.log)
   }
@@ -112,20 +115,21 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     let consensus = self.consensus
     let network = self.network
     let onPeerPort = self.onPeerPort
+    let thread = self.thread
     let result = await withTaskGroup(of: Result<Void, NodeFailure>?.self) { group in
       group.addTask {
         await alarm.run()
         return nil
       }
       if let network {
-        group.addTask(priority: .high) {
+        group.addTask {
           do { try await network.run(onListening: onPeerPort) } catch {
             return .failure((error as? NodeFailure) ?? .invalid("\(error)"))
           }
           return nil
         }
       }
-      group.addTask(priority: .high) {
+      group.addTask(executorPreference: thread) {
         do throws(NodeFailure) {
           try await consensus.run()
           return .success(())
@@ -249,7 +253,9 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     }
     let places = inbox.keep(batch.toVerify.count, of: admission.places, at: monotonic())
     defer { inbox.release(places, isChecked: true, at: monotonic()) }
+    inbox.check(batch.toVerify.count)
     let valid = await verifier.areSigned(batch.toVerify)
+    inbox.check(-batch.toVerify.count)
     let entries = batch.admit(signed: valid)
     guard !entries.isEmpty || batch.restsOnState else { return batch.results }
     let committed = try await commit(entries)

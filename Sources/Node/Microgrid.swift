@@ -52,10 +52,11 @@ package final class Microgrid: Sendable {
     genesis = configuration.genesis
     let bare = recovered.pipeline
     maximumHeld = bare.fee.maximumHeld
-    meters = MeterActor(bare.meter)
-    book = BookActor(bare.book)
-    ledger = LedgerActor(bare.ledger)
-    fees = FeeActor(bare.fee)
+    let thread = ChainThread.next()
+    meters = MeterActor(bare.meter, on: thread)
+    book = BookActor(bare.book, on: thread)
+    ledger = LedgerActor(bare.ledger, on: thread)
+    fees = FeeActor(bare.fee, on: thread)
     let view = try ReadView(store, recovered)
     self.view = view
     events = NodeEvents()
@@ -63,7 +64,7 @@ package final class Microgrid: Sendable {
     startedAt = clock.now
     let meters = self.meters
     let host = try ChainHost(
-      configuration, store: store, recovered: recovered,
+      configuration, on: thread, store: store, recovered: recovered,
       state: NodePipeline(bare, meter: meters, book: book, ledger: ledger, fee: fees),
       publisher: GridPublisher(view: view, events: events, bells: backbone == nil ? [] : bells),
       registry: { view.registry },

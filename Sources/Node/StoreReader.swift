@@ -1,5 +1,5 @@
 import Domain
-import Foundation
+import NIOPosix
 import Storage
 import Synchronization
 
@@ -7,13 +7,18 @@ import Synchronization
 /// is refused, so that no client's reads can stall the chain or fill the memory.
 final class StoreReader: Sendable {
   private let store: Store
-  private let queue: OperationQueue
+  /// Those of this process, which live as long.
+  private static let threads: NIOThreadPool = {
+    let pool = NIOThreadPool(numberOfThreads: Limits.concurrentReads)
+    pool.start()
+    return pool
+  }()
   private let waiting = Atomic(0)
 
   init(_ store: Store) {
     self.store = store
-    queue = OperationQueue()
-    queue.maxConcurrentOperationCount = Limits.concurrentReads
+    // Begun by whoever opens the chain, and as prompt.
+    _ = Self.threads
   }
 
   func read<T: Sendable>(_ body: @escaping @Sendable (Store) throws -> T)
@@ -25,7 +30,7 @@ final class StoreReader: Sendable {
       throw .busy("too many reads are waiting; try again in a moment")
     }
     let result: Result<T, NodeFailure> = await withCheckedContinuation { continuation in
-      queue.addOperation { [store] in
+      Self.threads.submit { [store] _ in
         continuation.resume(
           returning: Result { () throws(NodeFailure) in
             try Recovery.storing { try body(store) }

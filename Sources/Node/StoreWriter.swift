@@ -1,12 +1,11 @@
-import Dispatch
 import Domain
 import Storage
 
-/// Commits off the cooperative threads, since a sync may block for milliseconds. One caller at a
+/// Commits on a thread of its own, since a sync may block for milliseconds. One caller at a
 /// time: the consensus actor, which awaits each commit before it goes on.
 package struct StoreWriter: Sendable {
   private let store: Store
-  private let thread = DispatchQueue(label: "intertie.commit", qos: .userInitiated)
+  private let thread = ChainThread.next()
 
   package init(_ store: Store) { self.store = store }
 
@@ -25,7 +24,7 @@ package struct StoreWriter: Sendable {
     throws(NodeFailure)
   {
     let result: Result<Void, NodeFailure> = await withCheckedContinuation { continuation in
-      thread.async { [store] in
+      thread.run { [store] in
         continuation.resume(
           returning: Result { () throws(NodeFailure) in
             try Recovery.storing { try work(store) }

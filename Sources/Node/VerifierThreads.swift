@@ -1,18 +1,14 @@
 import NIOCore
 import NIOPosix
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// Threads of this process that check clients' signatures, below everything else that it does.
 ///
-/// Swift's own pool knows no such order: hundreds of checks that wait there make every hop of a
-/// block between actors wait with them, and closes come late on a node that is flooded. The kernel
-/// gives these threads what the others leave.
+/// Hundreds of checks that wait in Swift's own pool would make every step of a block wait with
+/// them (see `CallThreads`), and closes would come late on a node that is flooded. The kernel gives
+/// these threads what the others leave.
 package enum VerifierThreads {
-  /// As nice(2) counts: a third of the weight of a thread at 0.
-  package static let niceness: Int32 = 5
+  /// Steps of nice(2): a sixth of the weight of a thread at 0, a third of one of `CallThreads`.
+  package static let niceness: Int32 = 8
   package static let count = System.coreCount
 
   /// Lives as long as the process.
@@ -26,16 +22,9 @@ package enum VerifierThreads {
   package static func run<T: Sendable>(_ work: @escaping @Sendable () -> T) async -> T {
     await withCheckedContinuation { continuation in
       pool.submit { _ in
-        lower()
+        lowerThread(by: niceness)
         continuation.resume(returning: work())
       }
     }
-  }
-
-  /// Of the calling thread alone, as Linux has it; elsewhere all threads are alike.
-  private static func lower() {
-    #if os(Linux)
-      _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
-    #endif
   }
 }

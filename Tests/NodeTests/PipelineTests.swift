@@ -45,9 +45,10 @@ extension Pipeline
 where Meter == MeterActor, Book == BookActor, Books == LedgerActor, Fee == FeeActor {
   /// The same state in actors.
   init(over bare: BarePipeline) {
+    let thread = ChainThread.next()
     self.init(
-      bare, meter: MeterActor(bare.meter), book: BookActor(bare.book),
-      ledger: LedgerActor(bare.ledger), fee: FeeActor(bare.fee))
+      bare, meter: MeterActor(bare.meter, on: thread), book: BookActor(bare.book, on: thread),
+      ledger: LedgerActor(bare.ledger, on: thread), fee: FeeActor(bare.fee, on: thread))
   }
 }
 

@@ -103,8 +103,8 @@ import Wire
         seen.see(number)
         return number
       }
-      #expect(seen.priorities == [VerifierThreads.niceness])
-      #expect(before == Self.priority && before < VerifierThreads.niceness)
+      #expect(seen.priorities == [before + VerifierThreads.niceness])
+      #expect(before == Self.priority)
     }
   #endif
 

@@ -24,6 +24,7 @@ package protocol ChainPublisher: Sendable {
 /// `run()` is the single method that awaits. Everything that reaches the chain comes through the
 /// inbox; whoever reads uses the view that this actor publishes after each commit.
 package actor ConsensusActor<Publisher: ChainPublisher> {
+  private let thread: ChainThread
   private let inbox: Inbox
   private let writer: StoreWriter
   private let clock: ChainClock
@@ -40,11 +41,13 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
   private var proofs = PendingProofs()
 
   init(
-    replica: Replica<Publisher.State>, inbox: Inbox, writer: StoreWriter, clock: ChainClock,
+    replica: Replica<Publisher.State>, on thread: ChainThread, inbox: Inbox, writer: StoreWriter,
+    clock: ChainClock,
     publisher: Publisher, alarm: Alarm, network: PeerNetwork?, history: HistoryServer,
     metrics: ChainMetrics?, log: Logger
   ) {
     self.replica = replica
+    self.thread = thread
     self.inbox = inbox
     self.writer = writer
     self.clock = clock
@@ -56,6 +59,10 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
     self.log = log
   }
 
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    thread.asUnownedSerialExecutor()
+  }
+
   /// Runs the chain until it is told to stop, or until storage or an invariant fails: then it
   /// throws, and every waiting call gets the same reason.
   package func run() async throws(NodeFailure) {
@@ -63,7 +70,7 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
     do throws(NodeFailure) {
       try await step(&replica, [.start])
       while true {
-        let intake = replica.hasWaitingEntries ? inbox.take() : await inbox.drain()
+        let intake = replica.hasWaitingEntries ? inbox.take() : await gather(for: replica)
         if intake.isStopping {
           refuse(intake, because: .stopped("the node is stopping"))
           break
@@ -81,6 +88,20 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
       throw error
     }
     refuseAll(&replica, because: .stopped("the node is stopping"))
+  }
+
+  /// What the inbox has, as soon as it has something. A validator alone makes a block of what is
+  /// there; so where many more entries are being checked it lets them come for a moment: a block
+  /// and its sync cost as much as several signatures. Several validators gather while they agree.
+  private func gather(for replica: Replica<Publisher.State>) async -> Intake {
+    var intake = await inbox.drain()
+    if replica.isAlone, intake.hasEntries, !intake.isStopping,
+      inbox.underCheck >= Limits.gatheredEntries
+    {
+      try? await Task.sleep(for: .milliseconds(Limits.gatherMilliseconds))
+      intake.add(inbox.take())
+    }
+    return intake
   }
 
   /// One step: one commit for all that it made durable, decided blocks with their execution
@@ -124,7 +145,7 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
   /// Verifies a proposal's signatures beside the chain; the inbox gets the answer.
   private func verify(_ check: BlockCheck, _ verifier: Verifier) {
     let inbox = self.inbox
-    Task(priority: .high) {
+    Task {
       let signed = await verifier.areSigned(
         check.entries.map { ($0.content, $0.signed) }, isUrgent: true)
       inbox.post(.checked(check, isValid: signed.allSatisfy { $0 }))

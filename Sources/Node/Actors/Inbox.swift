@@ -16,6 +16,20 @@ package struct Intake: Sendable {
     inputs.isEmpty && barriers.isEmpty && proofs.isEmpty && !isTick && !isStopping
   }
 
+  /// Whether there are entries of this node's clients.
+  var hasEntries: Bool {
+    inputs.contains { if case .submission = $0 { true } else { false } }
+  }
+
+  /// Takes what came later.
+  mutating func add(_ later: Intake) {
+    inputs += later.inputs
+    barriers += later.barriers
+    proofs += later.proofs
+    isTick = isTick || later.isTick
+    isStopping = isStopping || later.isStopping
+  }
+
   /// Calls that nobody will answer any more.
   package var answers: [SubmissionAnswer] {
     barriers
@@ -64,6 +78,7 @@ package final class Inbox: Sendable {
 
   private let state: Mutex<State>
   private let longestLine: Int?
+  private let checked = Atomic(0)
 
   /// `line`: readings that may wait for room; as many as there may be entries, and two of the
   /// largest batches at least, unless told.
@@ -80,6 +95,12 @@ package final class Inbox: Sendable {
 
   /// Readings that wait for places.
   package var waiting: Int { state.withLock { $0.line.entries } }
+
+  /// Entries whose signatures are being checked.
+  package var underCheck: Int { checked.load(ordering: .relaxed) }
+
+  /// So many more, or fewer.
+  package func check(_ count: Int) { checked.add(count, ordering: .relaxed) }
 
   /// Takes places for a submission that is still to be checked; each is released once. `now`: µs of
   /// a clock that does not go back.

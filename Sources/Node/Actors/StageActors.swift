@@ -24,8 +24,16 @@ where Meter == MeterActor, Book == BookActor, Books == LedgerActor, Fee == FeeAc
 /// by the pipeline alone, once a block.
 package actor MeterActor: MeterStage {
   private var core: MeteringCore
+  private let thread: ChainThread
 
-  package init(_ core: MeteringCore) { self.core = core }
+  package init(_ core: MeteringCore, on thread: ChainThread) {
+    self.core = core
+    self.thread = thread
+  }
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    thread.asUnownedSerialExecutor()
+  }
 
   /// The reason against each reading, as of now; nil for those that may go into a block.
   package func admit(_ readings: [Reading], time: Timestamp) -> [Rejection?] {
@@ -54,8 +62,16 @@ package actor MeterActor: MeterStage {
 /// Owns the order book.
 package actor BookActor: BookStage {
   private var core: BookCore
+  private let thread: ChainThread
 
-  package init(_ core: BookCore) { self.core = core }
+  package init(_ core: BookCore, on thread: ChainThread) {
+    self.core = core
+    self.thread = thread
+  }
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    thread.asUnownedSerialExecutor()
+  }
 
   /// The open orders of one account: bounded by Limits.ordersPerAccount, read between blocks.
   package func openOrders(of account: AccountIndex) -> [OpenOrder] {
@@ -91,8 +107,16 @@ package actor BookActor: BookStage {
 /// Owns accounts, holds and the state's Merkle tree.
 package actor LedgerActor: LedgerStage {
   private var core: LedgerCore
+  private let thread: ChainThread
 
-  package init(_ core: LedgerCore) { self.core = core }
+  package init(_ core: LedgerCore, on thread: ChainThread) {
+    self.core = core
+    self.thread = thread
+  }
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    thread.asUnownedSerialExecutor()
+  }
 
   /// An account's leaf and its path to the accounts' root, as of the newest executed block.
   package func prove(_ account: AccountIndex) -> (leaf: [UInt8], proof: MerkleProof, root: Digest) {
@@ -166,8 +190,16 @@ package actor LedgerActor: LedgerStage {
 /// Owns tariffs, storage units, commission and the reward counter.
 package actor FeeActor: FeeStage {
   private var core: FeesCore
+  private let thread: ChainThread
 
-  package init(_ core: FeesCore) { self.core = core }
+  package init(_ core: FeesCore, on thread: ChainThread) {
+    self.core = core
+    self.thread = thread
+  }
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    thread.asUnownedSerialExecutor()
+  }
 
   package func tariff(at interval: Interval) -> (retail: Price, feedIn: Price) {
     core.tariff(at: interval)

@@ -38,7 +38,8 @@ package final class BackboneNode: Sendable {
     reports = Mutex(TokenBucket(perSecond: 4, now: 0))
     let clock = ChainClock(calendar: genesis.calendar, wall: configuration.wall)
     host = try ChainHost(
-      configuration, store: store, recovered: recovered, state: recovered.pipeline,
+      configuration, on: .next(), store: store, recovered: recovered,
+      state: recovered.pipeline,
       publisher: view, registry: { view.registry },
       select: { entries in
         entries.filter { entry in

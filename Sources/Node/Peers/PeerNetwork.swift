@@ -179,13 +179,11 @@ package final class PeerNetwork: Sendable {
       do {
         try await withThrowingTaskGroup(of: Void.self) { group in
           defer { group.cancelAll() }
-          group.addTask(priority: .high) {
-            try await server.serve(untilCancelledWithin: .seconds(3), priority: .high) {
-              self.door.close()
-            }
+          group.addTask {
+            try await server.serve(untilCancelledWithin: .seconds(3)) { self.door.close() }
           }
           group.addTask { try await self.announce(listener, onListening) }
-          group.addTask(priority: .high) { await self.keepLinks() }
+          group.addTask { await self.keepLinks() }
           group.addTask { await self.watchPeers() }
           while try await group.next() != nil {}
         }

@@ -84,7 +84,12 @@ package struct Replica<State: ChainState>: Sendable {
 
   /// Whether a body could be made at once, so that the node should step again without waiting.
   package var hasWaitingEntries: Bool {
-    validators.count == 1 && validators.first == core.configuration.own?.publicKey && pool.hasOwn
+    isAlone && pool.hasOwn
+  }
+
+  /// The chain's one validator.
+  package var isAlone: Bool {
+    validators.count == 1 && validators.first == core.configuration.own?.publicKey
   }
 
   /// Height below which bodies and history may be dropped; nil while none may.

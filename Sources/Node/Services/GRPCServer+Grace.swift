@@ -13,13 +13,12 @@ extension GRPCServer {
   /// swift-nio 2.101), and strangers could bring that about. So `refuse` is told first: from then
   /// on connections are closed before the transport wraps them; a moment passes for those before.
   ///
-  /// Calls run at `priority`: those of peers at the chain's own, and clients', however many, behind
-  /// it.
+  /// Calls run on `threads`: clients' on their own, and peers' with the chain.
   package func serve(
-    untilCancelledWithin grace: Duration, priority: TaskPriority = .medium,
+    untilCancelledWithin grace: Duration, on threads: (any TaskExecutor)? = nil,
     refuse: @escaping @Sendable () -> Void
   ) async throws {
-    let serving = Task(priority: priority) { try await serve() }
+    let serving = Task(executorPreference: threads) { try await self.serve() }
     try await withTaskCancellationHandler {
       try await serving.value
     } onCancel: {

@@ -59,14 +59,8 @@ package struct NodeServer: Sendable {
   /// Serves until the chain stops or the task is cancelled. `onListening` gets the port. Throws
   /// why the node had to halt, or why it cannot listen.
   package func run(onListening: @escaping @Sendable (Int) -> Void) async throws {
-    let host = configuration.host == "localhost" ? "127.0.0.1" : configuration.host
-    let address: GRPCNIOTransportCore.SocketAddress =
-      host.contains(":")
-      ? .ipv6(host: host, port: configuration.port) : .ipv4(host: host, port: configuration.port)
     let connections = ConnectionCap(limit: Limits.connections)
-    let transport = HTTP2ServerTransport.Posix(
-      address: address, transportSecurity: security,
-      config: Self.transportConfiguration(connections))
+    let transport = transport(connections)
     let health = HealthService()
     let server = GRPCServer(
       transport: transport,
@@ -77,7 +71,9 @@ package struct NodeServer: Sendable {
     let end = ChainEnd()
     try await withThrowingTaskGroup(of: Part.self) { group in
       group.addTask {
-        try await server.serve(untilCancelledWithin: .seconds(10)) { connections.close() }
+        try await server.serve(untilCancelledWithin: .seconds(10), on: CallThreads.shared) {
+          connections.close()
+        }
         return .server
       }
       group.addTask {
@@ -115,6 +111,16 @@ package struct NodeServer: Sendable {
       }
     }
     try end.told?.get()
+  }
+
+  private func transport(_ connections: ConnectionCap) -> HTTP2ServerTransport.Posix {
+    let host = configuration.host == "localhost" ? "127.0.0.1" : configuration.host
+    let address: GRPCNIOTransportCore.SocketAddress =
+      host.contains(":")
+      ? .ipv6(host: host, port: configuration.port) : .ipv4(host: host, port: configuration.port)
+    return HTTP2ServerTransport.Posix(
+      address: address, transportSecurity: security,
+      config: Self.transportConfiguration(connections), eventLoopGroup: CallThreads.shared.group)
   }
 
   /// What the system does not say comes from the certificate and its key.
