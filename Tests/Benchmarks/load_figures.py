@@ -4,7 +4,7 @@
     load_figures.py FIGURE... [--seconds S]
 
     meters      10,000 meters with keys of their own, a reading each second, one node
-    overload    the most that one node carries, then twice of it offered
+    overload    the most that nodes carry, in turns with twice and four times of it
     orders      orders alone, 1, 16 and 256 in a call
     apart       readings, and orders, few enough to come one by one
     validators  readings as fast as they are taken, by one validator and by four of one chain

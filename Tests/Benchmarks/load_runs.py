@@ -36,12 +36,6 @@ class Report(dict):
         """Applied a second, all kinds."""
         return sum(kind["appliedPerSecond"] for kind in self["kinds"])
 
-    @property
-    def applied_mix(self) -> str:
-        """In what proportion they were applied, for `--mix`."""
-        return ",".join(f"{kind['name']}={kind['applied']}"
-                        for kind in self["kinds"] if kind["applied"])
-
     def steady(self, after: int) -> float:
         """Applied a second, all kinds, from that second on until the load's end: what was answered
         then. Until it, a flood fills queues, and what is in them at the end is not counted.
