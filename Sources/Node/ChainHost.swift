@@ -35,8 +35,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   /// for. Throws `invalid` with what is wrong with the peers file.
   init<Genesis: ChainGenesis, Bare: RestorableState>(
     _ configuration: ChainConfiguration<Genesis>, on thread: ChainThread, store: Store,
-    recovered: RecoveredState<Bare>,
-    state: Publisher.State, publisher: Publisher,
+    recovered: RecoveredState<Bare>, state: Publisher.State, publisher: Publisher,
     registry: @escaping @Sendable () -> ValidatorRegistry,
     select: @escaping @Sendable ([VerifiedEntry]) async -> [VerifiedEntry]
   ) throws(NodeFailure) {
@@ -253,9 +252,9 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     }
     let places = inbox.keep(batch.toVerify.count, of: admission.places, at: monotonic())
     defer { inbox.release(places, isChecked: true, at: monotonic()) }
-    inbox.check(batch.toVerify.count)
+    inbox.countUnderCheck(batch.toVerify.count)
     let valid = await verifier.areSigned(batch.toVerify)
-    inbox.check(-batch.toVerify.count)
+    inbox.countUnderCheck(-batch.toVerify.count)
     let entries = batch.admit(signed: valid)
     guard !entries.isEmpty || batch.restsOnState else { return batch.results }
     let committed = try await commit(entries)

@@ -2,7 +2,7 @@ import NIOPosix
 import Synchronization
 
 /// A thread on which a chain's actors and its task run: a block's steps wait for nothing else, and
-/// go from one actor to the next without a hop.
+/// go from one actor to the next without leaving it.
 ///
 /// Were the actors' executor the usual one, what a client's call asks of an actor would run on
 /// `CallThreads`, and a block that needs the same actor would wait there behind the other calls.
@@ -31,4 +31,15 @@ package final class ChainThread: SerialExecutor, TaskExecutor {
 
   /// Work that may block, in the order of arrival.
   func run(_ work: @escaping @Sendable () -> Void) { pool.submit { _ in work() } }
+}
+
+/// An actor of a chain.
+package protocol OnChainThread: Actor {
+  nonisolated var thread: ChainThread { get }
+}
+
+extension OnChainThread {
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    thread.asUnownedSerialExecutor()
+  }
 }

@@ -23,8 +23,8 @@ package protocol ChainPublisher: Sendable {
 ///
 /// `run()` is the single method that awaits. Everything that reaches the chain comes through the
 /// inbox; whoever reads uses the view that this actor publishes after each commit.
-package actor ConsensusActor<Publisher: ChainPublisher> {
-  private let thread: ChainThread
+package actor ConsensusActor<Publisher: ChainPublisher>: OnChainThread {
+  package nonisolated let thread: ChainThread
   private let inbox: Inbox
   private let writer: StoreWriter
   private let clock: ChainClock
@@ -42,9 +42,8 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
 
   init(
     replica: Replica<Publisher.State>, on thread: ChainThread, inbox: Inbox, writer: StoreWriter,
-    clock: ChainClock,
-    publisher: Publisher, alarm: Alarm, network: PeerNetwork?, history: HistoryServer,
-    metrics: ChainMetrics?, log: Logger
+    clock: ChainClock, publisher: Publisher, alarm: Alarm, network: PeerNetwork?,
+    history: HistoryServer, metrics: ChainMetrics?, log: Logger
   ) {
     self.replica = replica
     self.thread = thread
@@ -57,10 +56,6 @@ package actor ConsensusActor<Publisher: ChainPublisher> {
     self.history = history
     self.metrics = metrics
     self.log = log
-  }
-
-  package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    thread.asUnownedSerialExecutor()
   }
 
   /// Runs the chain until it is told to stop, or until storage or an invariant fails: then it

@@ -78,7 +78,7 @@ package final class Inbox: Sendable {
 
   private let state: Mutex<State>
   private let longestLine: Int?
-  private let checked = Atomic(0)
+  private let checking = Atomic(0)
 
   /// `line`: readings that may wait for room; as many as there may be entries, and two of the
   /// largest batches at least, unless told.
@@ -97,10 +97,10 @@ package final class Inbox: Sendable {
   package var waiting: Int { state.withLock { $0.line.entries } }
 
   /// Entries whose signatures are being checked.
-  package var underCheck: Int { checked.load(ordering: .relaxed) }
+  package var underCheck: Int { checking.load(ordering: .relaxed) }
 
-  /// So many more, or fewer.
-  package func check(_ count: Int) { checked.add(count, ordering: .relaxed) }
+  /// So many more entries, or fewer, are being checked.
+  package func countUnderCheck(_ change: Int) { checking.add(change, ordering: .relaxed) }
 
   /// Takes places for a submission that is still to be checked; each is released once. `now`: µs of
   /// a clock that does not go back.

@@ -22,17 +22,13 @@ where Meter == MeterActor, Book == BookActor, Books == LedgerActor, Fee == FeeAc
 
 /// Owns the meters. `admit` refuses early what no block should carry; everything else is called
 /// by the pipeline alone, once a block.
-package actor MeterActor: MeterStage {
+package actor MeterActor: MeterStage, OnChainThread {
   private var core: MeteringCore
-  private let thread: ChainThread
+  package nonisolated let thread: ChainThread
 
   package init(_ core: MeteringCore, on thread: ChainThread) {
     self.core = core
     self.thread = thread
-  }
-
-  package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    thread.asUnownedSerialExecutor()
   }
 
   /// The reason against each reading, as of now; nil for those that may go into a block.
@@ -60,17 +56,13 @@ package actor MeterActor: MeterStage {
 }
 
 /// Owns the order book.
-package actor BookActor: BookStage {
+package actor BookActor: BookStage, OnChainThread {
   private var core: BookCore
-  private let thread: ChainThread
+  package nonisolated let thread: ChainThread
 
   package init(_ core: BookCore, on thread: ChainThread) {
     self.core = core
     self.thread = thread
-  }
-
-  package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    thread.asUnownedSerialExecutor()
   }
 
   /// The open orders of one account: bounded by Limits.ordersPerAccount, read between blocks.
@@ -105,17 +97,13 @@ package actor BookActor: BookStage {
 }
 
 /// Owns accounts, holds and the state's Merkle tree.
-package actor LedgerActor: LedgerStage {
+package actor LedgerActor: LedgerStage, OnChainThread {
   private var core: LedgerCore
-  private let thread: ChainThread
+  package nonisolated let thread: ChainThread
 
   package init(_ core: LedgerCore, on thread: ChainThread) {
     self.core = core
     self.thread = thread
-  }
-
-  package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    thread.asUnownedSerialExecutor()
   }
 
   /// An account's leaf and its path to the accounts' root, as of the newest executed block.
@@ -188,17 +176,13 @@ package actor LedgerActor: LedgerStage {
 }
 
 /// Owns tariffs, storage units, commission and the reward counter.
-package actor FeeActor: FeeStage {
+package actor FeeActor: FeeStage, OnChainThread {
   private var core: FeesCore
-  private let thread: ChainThread
+  package nonisolated let thread: ChainThread
 
   package init(_ core: FeesCore, on thread: ChainThread) {
     self.core = core
     self.thread = thread
-  }
-
-  package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    thread.asUnownedSerialExecutor()
   }
 
   package func tariff(at interval: Interval) -> (retail: Price, feedIn: Price) {

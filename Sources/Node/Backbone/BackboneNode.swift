@@ -39,8 +39,7 @@ package final class BackboneNode: Sendable {
     let clock = ChainClock(calendar: genesis.calendar, wall: configuration.wall)
     host = try ChainHost(
       configuration, on: .next(), store: store, recovered: recovered,
-      state: recovered.pipeline,
-      publisher: view, registry: { view.registry },
+      state: recovered.pipeline, publisher: view, registry: { view.registry },
       select: { entries in
         entries.filter { entry in
           switch entry.content {
