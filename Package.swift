@@ -141,7 +141,7 @@ let package = Package(
       "NodeTests",
       [
         "Node", "Storage", "Wire", transport, crypto, product("X509", "swift-certificates"),
-        logging,
+        logging, product("NIOEmbedded", "swift-nio"),
       ] + pureCores + grpc),
     tests(
       "DashboardTests",

@@ -14,7 +14,7 @@ extension NodeProcessTests {
   struct FloodTests {
     private static let seconds = 4.0
     private static let streams = 8
-    private static let residentBytes = 400 << 20
+    private static let residentBytes = 200 << 20
 
     @Test func aFloodIsSlowedAndOthersAreServed() async throws {
       try await alone(120, "the flood") {

@@ -23,9 +23,10 @@ package struct PeerTransport: Sendable {
 
   /// On every connection: bounds what the kernel holds back from the wire, so that a vote never
   /// queues behind megabytes in the socket, and closes it when the other side falls silent.
-  private func prepare(_ channel: any Channel) -> EventLoopFuture<Void> {
+  private func prepare(_ channel: any Channel, _ side: FrameAligner.Side) -> EventLoopFuture<Void> {
     let silence = keepalive.silence
     return channel.eventLoop.makeCompletedFuture {
+      try FrameAligner.install(side, on: channel)
       try channel.pipeline.syncOperations.addHandler(
         SilenceHandler(limit: silence), position: .first)
     }.flatMap {
@@ -78,7 +79,7 @@ package struct PeerTransport: Sendable {
         config.connection.flushCoalescing = nil
         config.connection.keepalive = .init(
           time: keepalive.after, timeout: keepalive.answer, allowWithoutCalls: true)
-        config.channelDebuggingCallbacks.onCreateTCPConnection = { prepare($0) }
+        config.channelDebuggingCallbacks.onCreateTCPConnection = { prepare($0, .client) }
         if let meter {
           config.channelDebuggingCallbacks.onCreateHTTP2Stream = { meter.install(on: $0) }
         }
@@ -120,7 +121,7 @@ package struct PeerTransport: Sendable {
         config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls =
           .milliseconds(100)
         config.channelDebuggingCallbacks.onAcceptTCPConnection = { channel in
-          door.admit(channel).flatMap { prepare(channel) }
+          door.admit(channel).flatMap { prepare(channel, .server) }
         }
       })
   }

@@ -154,7 +154,11 @@ package struct NodeServer: Sendable {
       config.connection.maxGraceTime = .seconds(5)
       config.connection.keepalive.clientBehavior.minPingIntervalWithoutCalls = .seconds(5)
       config.connection.keepalive.clientBehavior.allowWithoutCalls = true
-      config.channelDebuggingCallbacks.onAcceptTCPConnection = { connections.admit($0) }
+      config.channelDebuggingCallbacks.onAcceptTCPConnection = { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try FrameAligner.install(.server, on: channel)
+        }.flatMap { connections.admit(channel) }
+      }
     }
   }
 }
