@@ -63,7 +63,9 @@ package final class BackboneNode: Sendable {
     guard reports.withLock({ $0.admits(now: clock()) }) else {
       throw .busy("too many reports; try again in a moment")
     }
-    if let refusal = view.refusal(of: report) { return .refused(refusal) }
+    if let refusal = await VerifierThreads.run({ [view] in view.refusal(of: report) }) {
+      return .refused(refusal)
+    }
     return try await host.submit(
       proof: .report, SignedBytes(payload: payload, signature: .zero))
   }

@@ -1,11 +1,13 @@
 import Domain
 import Foundation
 import GRPCCore
+import Synchronization
 import Wire
 
 /// What a node says of itself, and the genesis that it keeps.
 struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
   private let grid: Microgrid
+  private let text = GenesisText()
   /// Bytes of one piece of the genesis.
   private static let pieceBytes = 256 << 10
   /// Records of evidence that are read at a time.
@@ -106,13 +108,28 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
     request: Intertie_V1_GenesisRequest, response: RPCWriter<Intertie_V1_GenesisChunk>,
     context: ServerContext
   ) async throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let json = try encoder.encode(grid.genesis)
+    let json = try await serving { try await text.json(of: grid) }
     for start in stride(from: 0, to: json.count, by: Self.pieceBytes) {
       var piece = Intertie_V1_GenesisChunk()
       piece.json = json[start..<min(start + Self.pieceBytes, json.count)]
       try await response.write(piece)
     }
+  }
+}
+
+/// The genesis as JSON, made when somebody first asks for it.
+private final class GenesisText: Sendable {
+  private let made = Mutex<Data?>(nil)
+
+  func json(of grid: Microgrid) async throws(NodeFailure) -> Data {
+    if let made = made.withLock({ $0 }) { return made }
+    let genesis = grid.genesis
+    let json = try await grid.host.read { _ in
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      return try encoder.encode(genesis)
+    }
+    made.withLock { $0 = json }
+    return json
   }
 }
