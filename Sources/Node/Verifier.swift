@@ -96,11 +96,11 @@ package struct Verifier: Sendable {
     return await withTaskGroup(of: (Int, [Bool]).self) { group in
       for start in stride(from: 0, to: entries.count, by: Self.pieceSize) {
         let piece = entries[start..<min(start + Self.pieceSize, entries.count)]
-        let check: @Sendable () -> [Bool] = {
-          piece.map { Self.isSigned($0.content, $0.signed) }
-        }
         group.addTask {
-          (start, isUrgent ? check() : await VerifierThreads.run(check))
+          let valid = await VerifierThreads.run(isUrgent: isUrgent) {
+            piece.map { Self.isSigned($0.content, $0.signed) }
+          }
+          return (start, valid)
         }
       }
       var results = [Bool](repeating: false, count: entries.count)

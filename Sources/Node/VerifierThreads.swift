@@ -1,28 +1,35 @@
 import NIOCore
 import NIOPosix
 
-/// Threads of this process that check clients' signatures, below everything else that it does.
+/// Threads of this process that check signatures: clients' below everything else that it does,
+/// those of a block for which validators wait beside it.
 ///
-/// Hundreds of checks that wait in Swift's own pool would make every step of a block wait with
-/// them (see `CallThreads`), and closes would come late on a node that is flooded. The kernel gives
-/// these threads what the others leave.
+/// Hundreds of checks that wait in Swift's own pool would make the peers' messages wait with them
+/// (see `CallThreads`), and in a flood these would make a block's checks wait: views would be
+/// skipped and closes come late. The kernel gives the lowered threads what the others leave.
 package enum VerifierThreads {
   /// Steps of nice(2): a sixth of the weight of a thread at 0, a third of one of `CallThreads`.
   package static let niceness: Int32 = 8
   package static let count = System.coreCount
 
-  /// Lives as long as the process.
-  private static let pool: NIOThreadPool = {
+  /// They live as long as the process.
+  private static let usual = started()
+  private static let urgent = started()
+
+  private static func started() -> NIOThreadPool {
     let pool = NIOThreadPool(numberOfThreads: count)
     pool.start()
     return pool
-  }()
+  }
 
   /// Whatever becomes of the task: work that is not done would be a signature that is not valid.
-  package static func run<T: Sendable>(_ work: @escaping @Sendable () -> T) async -> T {
+  /// `isUrgent`: a block waits for it.
+  package static func run<T: Sendable>(
+    isUrgent: Bool = false, _ work: @escaping @Sendable () -> T
+  ) async -> T {
     await withCheckedContinuation { continuation in
-      pool.submit { _ in
-        lowerThread(by: niceness)
+      (isUrgent ? urgent : usual).submit { _ in
+        if !isUrgent { lowerThread(by: niceness) }
         continuation.resume(returning: work())
       }
     }

@@ -150,7 +150,9 @@ class Overload:
         health = offer.report.health[0]
         rest, late = health["atRestAfterSeconds"], health["latestCloseSeconds"]
         self.demand(rest is not None and rest <= 5, f"{name}: at rest within 5 s")
-        self.demand(late is not None and late < 1, f"{name}: closes within a second")
+        # The leader's time may pass in a close, which another leader then makes anew.
+        most = 1 if len(self.nodes) == 1 else 2
+        self.demand(late is not None and late < most, f"{name}: closes within {most} s")
 
     def compare(self, turns: dict[str, list[Offer]], most: float) -> None:
         """With the best, in turns: means, and of each turn."""
