@@ -53,7 +53,9 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     self.verifier = verifier
     let inbox = Inbox(size: InboxSize(validators: registry().validators.count))
     self.inbox = inbox
-    reader = StoreReader(store)
+    reader = StoreReader(store, for: .clients)
+    VerifierThreads.start()
+    NodeThreads.start()
     alarm = Alarm(clock: clock, inbox: inbox)
     log = configuration.log
     metrics = configuration.metrics.map { ChainMetrics(of: genesis, $0) }
@@ -116,7 +118,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     let onPeerPort = self.onPeerPort
     let thread = self.thread
     let result = await withTaskGroup(of: Result<Void, NodeFailure>?.self) { group in
-      group.addTask {
+      group.addTask(executorPreference: thread) {
         await alarm.run()
         return nil
       }

@@ -1,8 +1,9 @@
 import NIOPosix
 import Synchronization
 
-/// A thread on which a chain's actors and its task run: a block's steps wait for nothing else, and
-/// go from one actor to the next without leaving it.
+/// A thread on which a chain's actors and its task run: a block's steps go from one actor to the
+/// next without leaving it, and wait for nothing but what others ask of these actors. Another has
+/// its commits.
 ///
 /// Were the actors' executor the usual one, what a client's call asks of an actor would run on
 /// `CallThreads`, and a block that needs the same actor would wait there behind the other calls.

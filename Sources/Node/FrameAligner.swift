@@ -1,16 +1,17 @@
 import NIOCore
 import NIOSSL
 
-/// Gives HTTP/2 only bytes that end with a frame or within the payload of a DATA frame; what is
-/// behind waits for the rest of its frame.
+/// Gives HTTP/2 what arrives in pieces of a full frame at most, each of which ends with a frame or
+/// within the payload of a DATA frame; what is behind waits for the rest of its frame.
 ///
 /// swift-nio-http2 (1.46, `HTTP2FrameDecoder`) writes what arrives behind what it holds, and begins
-/// anew at the start of its buffer only where the bytes so far ended in one of these two places. A
+/// anew at the start of its buffer where the bytes so far ended in one of these two places. A
 /// client whose writes end behind the header of a frame again and again, as those of TLS do, whose
 /// records hold a full frame's payload but not its header too, makes the buffer grow by all that it
-/// sends; and each piece of a message that waits for its rest keeps a copy: eight streams of
-/// batches held 300 MiB.
-package final class FrameAligner: ChannelInboundHandler, RemovableChannelHandler {
+/// sends. And each piece of a message that waits for its rest keeps a buffer as large as the
+/// largest before it: eight streams of batches held 300 MiB. Here it is 32 KiB, which many tiny
+/// frames that come one by one still keep each.
+package final class FrameAligner: ChannelInboundHandler {
   package typealias InboundIn = ByteBuffer
   package typealias InboundOut = ByteBuffer
 
@@ -23,6 +24,7 @@ package final class FrameAligner: ChannelInboundHandler, RemovableChannelHandler
     static let padded: UInt8 = 8
     /// What a peer may send before it is told otherwise; gRPC tells it nothing else.
     static let largestPayload = 1 << 14
+    static let largestBytes = headerBytes + largestPayload
   }
 
   /// The start of a frame that waits for its rest.
@@ -53,24 +55,25 @@ package final class FrameAligner: ChannelInboundHandler, RemovableChannelHandler
       bytes = held
       held = ByteBuffer()
     }
-    let end = alignedEnd(of: bytes)
-    guard let whole = bytes.readSlice(length: end) else { return }
+    while let piece = bytes.readSlice(length: pieceBytes(of: bytes)), piece.readableBytes > 0 {
+      context.fireChannelRead(wrapInboundOut(piece))
+    }
     // A copy: what waits is short, and must not keep all that has been handed on.
     if bytes.readableBytes > 0 { held = ByteBuffer(bytes: bytes.readableBytesView) }
-    if whole.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(whole)) }
   }
 
-  /// How many of these bytes end where they may.
-  private func alignedEnd(of bytes: ByteBuffer) -> Int {
-    var end = min(rest, bytes.readableBytes)
+  /// How many of these bytes are the next piece; 0 when they have to wait.
+  private func pieceBytes(of bytes: ByteBuffer) -> Int {
+    var end = min(rest, bytes.readableBytes, Frame.largestBytes)
     rest -= end
     while rest == 0, let next = frame(in: bytes, at: end) {
-      let there = bytes.readableBytes - end
-      if there < next.bytes {
-        guard next.mayBeSplit, there > Frame.headerBytes else { break }
-        rest = next.bytes - there
-      }
-      end += min(there, next.bytes)
+      // A larger one is refused behind its header, whatever else comes of it.
+      let whole = min(next.bytes, Frame.largestBytes)
+      guard end == 0 || end + whole <= Frame.largestBytes else { break }
+      let here = min(whole, bytes.readableBytes - end)
+      if here < next.bytes, !next.mayBeSplit || here <= Frame.headerBytes { break }
+      rest = next.bytes - here
+      end += here
     }
     return end
   }

@@ -12,7 +12,7 @@ final class HistoryServer: Sendable {
   private let served = Mutex<Set<PublicKey>>([])
 
   init(_ store: Store, network: PeerNetwork?) {
-    reader = StoreReader(store)
+    reader = StoreReader(store, for: .peers)
     self.network = network
   }
 

@@ -6,19 +6,31 @@ import Synchronization
 /// Reads from storage beside the cooperative threads, a few at a time. What waits is bounded: more
 /// is refused, so that no client's reads can stall the chain or fill the memory.
 final class StoreReader: Sendable {
+  /// For whom it reads: neither waits for the other.
+  enum Reader { case clients, peers }
+
   private let store: Store
+  private let threads: NIOThreadPool
+  private let waiting = Atomic(0)
+
   /// Those of this process, which live as long.
-  private static let threads: NIOThreadPool = {
+  private static let forClients = started()
+  private static let forPeers = started()
+
+  private static func started() -> NIOThreadPool {
     let pool = NIOThreadPool(numberOfThreads: Limits.concurrentReads)
     pool.start()
     return pool
-  }()
-  private let waiting = Atomic(0)
+  }
 
-  init(_ store: Store) {
+  /// The threads are begun by whoever opens the chain, and as prompt.
+  init(_ store: Store, for reader: Reader) {
     self.store = store
-    // Begun by whoever opens the chain, and as prompt.
-    _ = Self.threads
+    threads =
+      switch reader {
+      case .clients: Self.forClients
+      case .peers: Self.forPeers
+      }
   }
 
   func read<T: Sendable>(_ body: @escaping @Sendable (Store) throws -> T)
@@ -30,7 +42,7 @@ final class StoreReader: Sendable {
       throw .busy("too many reads are waiting; try again in a moment")
     }
     let result: Result<T, NodeFailure> = await withCheckedContinuation { continuation in
-      Self.threads.submit { [store] _ in
+      threads.submit { [store] _ in
         continuation.resume(
           returning: Result { () throws(NodeFailure) in
             try Recovery.storing { try body(store) }

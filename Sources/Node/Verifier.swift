@@ -90,7 +90,7 @@ package struct Verifier: Sendable {
     _ entries: [(content: EntryContent, signed: SignedBytes)], isUrgent: Bool = false
   ) async -> [Bool] {
     if signatures == .assumed { return entries.map { _ in true } }
-    if entries.count <= (isUrgent ? Self.pieceSize : Self.few) {
+    if entries.count <= Self.few, !isUrgent {
       return entries.map { Self.isSigned($0.content, $0.signed) }
     }
     return await withTaskGroup(of: (Int, [Bool]).self) { group in

@@ -104,16 +104,20 @@ class Overload:
 
     def rise(self) -> float:
         """The most that is applied a second of all rates, each a quarter above the one before; what
-        is worth the most of it is the best from then on.
+        is worth the most of it is the best from then on. One that is not carried is tried twice,
+        since the minute may have been slow.
         """
-        rate, most = 0.6 * self.offer("as much as is answered", None).rate, 0.0
+        rate, most, failed = 0.6 * self.offer("as much as is answered", None).rate, 0.0, False
         while True:
             offer = self.offer("more and more", rate)
             most = max(most, offer.rate)
             self.best = max(self.best or offer, offer, key=lambda offer: offer.worth)
-            if offer.rate < 0.8 * rate:
+            if offer.rate >= 0.8 * rate:
+                rate, failed = 1.25 * rate, False
+            elif failed:
                 return most
-            rate *= 1.25
+            else:
+                failed = True
 
     def offer(self, name: str, rate: float | None, *options, retry: int = 0) -> Offer:
         begin = min(5, self.seconds // 3)
@@ -150,9 +154,7 @@ class Overload:
         health = offer.report.health[0]
         rest, late = health["atRestAfterSeconds"], health["latestCloseSeconds"]
         self.demand(rest is not None and rest <= 5, f"{name}: at rest within 5 s")
-        # The leader's time may pass in a close, which another leader then makes anew.
-        most = 1 if len(self.nodes) == 1 else 2
-        self.demand(late is not None and late < most, f"{name}: closes within {most} s")
+        self.demand(late is not None and late < 1, f"{name}: closes within a second")
 
     def compare(self, turns: dict[str, list[Offer]], most: float) -> None:
         """With the best, in turns: means, and of each turn."""

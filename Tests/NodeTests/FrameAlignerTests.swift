@@ -22,9 +22,9 @@ import Testing
   /// A server's pipeline with one stream open.
   private static func server(isAligned: Bool) throws -> EmbeddedChannel {
     let channel = EmbeddedChannel()
-    if isAligned { try channel.pipeline.syncOperations.addHandler(FrameAligner(.server)) }
     try channel.pipeline.syncOperations.addHandler(
       NIOHTTP2Handler(mode: .server, headerBlockValidation: .disabled))
+    if isAligned { try FrameAligner.install(.server, on: channel) }
     channel.pipeline.fireChannelActive()
     let settings = frame(4, stream: 0, []) + frame(4, flags: 1, stream: 0, [])
     // Indexed headers of RFC 7541, Appendix A: POST, http, /.
@@ -66,15 +66,30 @@ import Testing
     _ = try? channel.finish()
   }
 
+  /// Frames that come together, more than a window of them, make none of those behind keep more.
+  @Test func whatFollowsMuchKeepsLittle() throws {
+    let channel = try Self.server(isAligned: true)
+    let frames = (0..<16).flatMap { _ in Self.frame(0, [UInt8](repeating: 7, count: 4000)) }
+    try channel.writeInbound(ByteBuffer(bytes: frames))
+    // None is read before all are there.
+    for _ in 0..<8 { try channel.writeInbound(ByteBuffer(bytes: Self.frame(0, [7]))) }
+    let (kept, bytes) = try Self.drain(channel)
+    #expect(bytes == 16 * 4000 + 8)
+    #expect(kept <= 1 << 15)
+    _ = try? channel.finish()
+  }
+
   /// Whatever frames come, and wherever they are cut: nothing is lost, and each read ends with a
-  /// frame or within DATA that is not padded.
-  @Test func nothingIsLostWhereverItIsCut() throws {
+  /// frame or within DATA that is not padded, and is no longer than the largest frame.
+  @Test(arguments: [FrameAligner.Side.server, .client])
+  func nothingIsLostWhereverItIsCut(side: FrameAligner.Side) throws {
     let seed = UInt64.random(in: 1...(.max))
     var random = SplitMix64(seed: seed)
     for turn in 0..<200 {
-      var bytes = Self.preface
+      // A server begins with a frame.
+      var bytes = side == .server ? Self.preface : []
       // Where a read may end.
-      var ends = Set(1...bytes.count)
+      var ends = Set(bytes.indices.map { $0 + 1 })
       for _ in 0..<Int.random(in: 1...12, using: &random) {
         let type = UInt8.random(in: 0...2, using: &random)
         let flags: UInt8 = Bool.random(using: &random) ? 8 : 0
@@ -87,7 +102,7 @@ import Testing
           ends.formUnion(payload + 1...bytes.count)
         }
       }
-      let channel = EmbeddedChannel(handler: FrameAligner(.server))
+      let channel = EmbeddedChannel(handler: FrameAligner(side))
       var (sent, given) = (0, [UInt8]())
       while sent < bytes.count {
         let most = Bool.random(using: &random) ? 20 : 1 << 15
@@ -96,6 +111,7 @@ import Testing
         sent = next
         while let read = try channel.readInbound(as: ByteBuffer.self) {
           given += read.readableBytesView
+          #expect(read.readableBytes <= 9 + 1 << 14)
           #expect(ends.contains(given.count), "seed \(seed), turn \(turn)")
         }
       }

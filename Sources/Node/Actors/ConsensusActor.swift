@@ -90,9 +90,7 @@ package actor ConsensusActor<Publisher: ChainPublisher>: OnChainThread {
   /// and its sync cost as much as several signatures. Several validators gather while they agree.
   private func gather(for replica: Replica<Publisher.State>) async -> Intake {
     var intake = await inbox.drain()
-    if replica.isAlone, intake.hasEntries, !intake.isStopping,
-      inbox.underCheck >= Limits.gatheredEntries
-    {
+    if replica.isAlone, intake.isOfEntriesAlone, inbox.underCheck >= Limits.gatheredEntries {
       try? await Task.sleep(for: .milliseconds(Limits.gatherMilliseconds))
       intake.add(inbox.take())
     }
@@ -140,7 +138,7 @@ package actor ConsensusActor<Publisher: ChainPublisher>: OnChainThread {
   /// Verifies a proposal's signatures beside the chain; the inbox gets the answer.
   private func verify(_ check: BlockCheck, _ verifier: Verifier) {
     let inbox = self.inbox
-    Task {
+    Task(executorPreference: NodeThreads.shared) {
       let signed = await verifier.areSigned(
         check.entries.map { ($0.content, $0.signed) }, isUrgent: true)
       inbox.post(.checked(check, isValid: signed.allSatisfy { $0 }))

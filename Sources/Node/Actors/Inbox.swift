@@ -12,17 +12,29 @@ package struct Intake: Sendable {
   package var isTick = false
   package var isStopping = false
 
+  package init(
+    inputs: [ReplicaInput] = [], barriers: [SubmissionAnswer] = [], proofs: [ProofRequest] = [],
+    isTick: Bool = false, isStopping: Bool = false
+  ) {
+    self.inputs = inputs
+    self.barriers = barriers
+    self.proofs = proofs
+    self.isTick = isTick
+    self.isStopping = isStopping
+  }
+
   var isEmpty: Bool {
     inputs.isEmpty && barriers.isEmpty && proofs.isEmpty && !isTick && !isStopping
   }
 
-  /// Whether there are entries of this node's clients.
-  var hasEntries: Bool {
-    inputs.contains { if case .submission = $0 { true } else { false } }
+  /// Whether entries of this node's clients are all that there is.
+  package var isOfEntriesAlone: Bool {
+    !inputs.isEmpty && barriers.isEmpty && proofs.isEmpty && !isTick && !isStopping
+      && inputs.allSatisfy { if case .submission = $0 { true } else { false } }
   }
 
   /// Takes what came later.
-  mutating func add(_ later: Intake) {
+  package mutating func add(_ later: Intake) {
     inputs += later.inputs
     barriers += later.barriers
     proofs += later.proofs

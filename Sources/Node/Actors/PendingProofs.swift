@@ -23,6 +23,14 @@ package struct AttestedProof: Sendable {
 package struct ProofRequest: Sendable {
   package var account: AccountIndex
   package var continuation: CheckedContinuation<Result<AttestedProof, NodeFailure>, Never>
+
+  package init(
+    account: AccountIndex,
+    continuation: CheckedContinuation<Result<AttestedProof, NodeFailure>, Never>
+  ) {
+    self.account = account
+    self.continuation = continuation
+  }
 }
 
 /// Proofs that wait for the header that attests their state.

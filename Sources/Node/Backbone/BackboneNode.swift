@@ -63,9 +63,8 @@ package final class BackboneNode: Sendable {
     guard reports.withLock({ $0.admits(now: clock()) }) else {
       throw .busy("too many reports; try again in a moment")
     }
-    if let refusal = await VerifierThreads.run({ [view] in view.refusal(of: report) }) {
-      return .refused(refusal)
-    }
+    let refusal = await VerifierThreads.run(isUrgent: true) { [view] in view.refusal(of: report) }
+    if let refusal { return .refused(refusal) }
     return try await host.submit(
       proof: .report, SignedBytes(payload: payload, signature: .zero))
   }

@@ -37,7 +37,7 @@ package struct PacketSource: Sendable {
     chain: ChainID, store: Store, registry: @escaping @Sendable () -> ValidatorRegistry
   ) {
     self.chain = chain
-    reader = StoreReader(store)
+    reader = StoreReader(store, for: .peers)
     self.registry = registry
   }
 

@@ -180,7 +180,9 @@ package final class PeerNetwork: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
           defer { group.cancelAll() }
           group.addTask {
-            try await server.serve(untilCancelledWithin: .seconds(3)) { self.door.close() }
+            try await server.serve(untilCancelledWithin: .seconds(3), on: NodeThreads.shared) {
+              self.door.close()
+            }
           }
           group.addTask { try await self.announce(listener, onListening) }
           group.addTask { await self.keepLinks() }

@@ -13,7 +13,7 @@ extension GRPCServer {
   /// swift-nio 2.101), and strangers could bring that about. So `refuse` is told first: from then
   /// on connections are closed before the transport wraps them; a moment passes for those before.
   ///
-  /// Calls run on `threads`: clients' on their own, and peers' with the chain.
+  /// Calls run on `threads`, or in Swift's own pool.
   package func serve(
     untilCancelledWithin grace: Duration, on threads: (any TaskExecutor)? = nil,
     refuse: @escaping @Sendable () -> Void

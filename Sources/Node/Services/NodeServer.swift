@@ -86,7 +86,7 @@ package struct NodeServer: Sendable {
         onListening(port)
         return .port
       }
-      group.addTask {
+      group.addTask(executorPreference: NodeThreads.shared) {
         // The chain ends first; calls that wait have their answers; then the server.
         do throws(NodeFailure) { end.tell(.success(try await grid.run())) } catch {
           end.tell(.failure(error))

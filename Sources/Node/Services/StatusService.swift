@@ -108,7 +108,7 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
     request: Intertie_V1_GenesisRequest, response: RPCWriter<Intertie_V1_GenesisChunk>,
     context: ServerContext
   ) async throws {
-    let json = try await serving { try await text.json(of: grid) }
+    let json = try await text.json(of: grid.genesis)
     for start in stride(from: 0, to: json.count, by: Self.pieceBytes) {
       var piece = Intertie_V1_GenesisChunk()
       piece.json = json[start..<min(start + Self.pieceBytes, json.count)]
@@ -117,19 +117,26 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
   }
 }
 
-/// The genesis as JSON, made when somebody first asks for it.
+/// The genesis as JSON, made once, when somebody first asks for it.
 private final class GenesisText: Sendable {
-  private let made = Mutex<Data?>(nil)
+  private let making = Mutex<Task<Data, any Error>?>(nil)
 
-  func json(of grid: Microgrid) async throws(NodeFailure) -> Data {
-    if let made = made.withLock({ $0 }) { return made }
-    let genesis = grid.genesis
-    let json = try await grid.host.read { _ in
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      return try encoder.encode(genesis)
+  func json(of genesis: Genesis) async throws -> Data {
+    let text = making.withLock { making in
+      let text =
+        making
+        ?? Task {
+          try await VerifierThreads.run {
+            Result {
+              let encoder = JSONEncoder()
+              encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+              return try encoder.encode(genesis)
+            }
+          }.get()
+        }
+      making = text
+      return text
     }
-    made.withLock { $0 = json }
-    return json
+    return try await text.value
   }
 }

@@ -6,7 +6,7 @@ import Storage
 package struct SnapshotArchive: Sendable {
   private let reader: StoreReader
 
-  package init(_ store: Store) { reader = StoreReader(store) }
+  package init(_ store: Store) { reader = StoreReader(store, for: .peers) }
 
   /// The newest state that a final header attests; nil if there is none.
   package func offer() async throws(NodeFailure) -> SnapshotOffer? {
