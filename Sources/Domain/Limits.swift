@@ -84,7 +84,7 @@ package enum Limits {
   package static let inboxCalls = 1 << 12
   package static let inboxCommandCalls = 1 << 10
   /// Milliseconds for which readings wait for room in the inbox.
-  package static let patienceMilliseconds: Int64 = 2000
+  package static let patienceMilliseconds: Int64 = 1500
   /// Milliseconds after which a client for which the inbox had no room may come again: at least the
   /// time in which a full one is worked off; see `Appointments`.
   package static let retryMilliseconds = inboxMilliseconds...(5 * inboxMilliseconds)
