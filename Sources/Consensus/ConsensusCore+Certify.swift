@@ -51,6 +51,7 @@ extension ConsensusCore {
     guard next > view else { return }
     view = next
     viewEntered = now
+    executing = 0
     buildingView = nil
     retryAt = nil
     proposalSeen = rounds[next]?.proposal == nil ? nil : now

@@ -37,13 +37,21 @@ extension ConsensusCore {
     if fetchAt == nil { fetch(Lack(from: view, blocks: []), &effects) }
   }
 
+  /// This node has executed final blocks from `start` until `end`, a step and its commit, and heard
+  /// nothing meanwhile: the view's time stands still for as long (rule 1).
+  package mutating func executed(from start: Timestamp, until end: Timestamp) {
+    executing += max(0, end.microseconds - start.microseconds)
+  }
+
   /// When this view's time is over: the leader's for a proposal, then everyone's to certify it.
   private var deadline: Timestamp {
     let since = reason(toPropose: false)
     if let proposalSeen {
-      return Timestamp(microseconds: min(since, proposalSeen).microseconds + 3 * delta)
+      let start = min(since, proposalSeen).microseconds
+      return Timestamp(microseconds: start + 3 * delta + executing)
     }
-    return isLeaderSilent ? since : Timestamp(microseconds: since.microseconds + 2 * delta)
+    if isLeaderSilent { return since }
+    return Timestamp(microseconds: since.microseconds + 2 * delta + executing)
   }
 
   /// The leader has sent no vote for a whole round of leaders while a quorum did (rule 1).

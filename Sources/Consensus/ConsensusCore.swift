@@ -39,6 +39,8 @@ package struct ConsensusCore: Sendable {
   /// The view whose body was asked for and has not come yet.
   var buildingView: UInt64?
   var viewEntered: Timestamp
+  /// For how long this node has executed blocks since, µs of chain time.
+  var executing: Int64 = 0
   /// When the leader's proposal for this view came.
   var proposalSeen: Timestamp?
   /// When to send the own nullify again (rule 8).

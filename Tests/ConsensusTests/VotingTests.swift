@@ -40,6 +40,24 @@ import Testing
     #expect(made == ["persist block", "broadcast notarize"])
   }
 
+  /// A leader has 2Δ, 400 ms, and as long as this node executed blocks in the view; in the next
+  /// view as long as in any, and twice that behind one that was skipped.
+  @Test func aViewsTimeStandsStillWhileTheNodeExecutes() throws {
+    var core = core()
+    func isSkipped(at time: Int64) throws -> Bool {
+      try core.names(.tick, at: later(time)).contains("broadcast nullify")
+    }
+    _ = try core.effects(.start, at: later(0))
+    _ = try core.effects(.work(isPending: true), at: later(0))
+    core.executed(from: later(100_000), until: later(400_000))
+    #expect(try !isSkipped(at: 699_999))
+    #expect(try isSkipped(at: 700_000))
+    let skipped = certificate(.nullify(epoch: 1, view: 1))
+    _ = try core.effects(.certificate(skipped), at: later(800_000))
+    #expect(try !isSkipped(at: 1_599_999))
+    #expect(try isSkipped(at: 1_600_000))
+  }
+
   private static let faults: [(String, @Sendable (inout BlockHeader) -> Void)] = [
     ("height", { $0.height = 2 }), ("parent", { $0.parent = .sha256([8]) }),
     ("time", { $0.time = origin }), ("attests itself", { $0.attested.height = 1 }),

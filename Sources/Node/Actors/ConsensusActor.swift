@@ -112,6 +112,7 @@ package actor ConsensusActor<Publisher: ChainPublisher>: OnChainThread {
         throw error
       }
       watch.committed()
+      replica.committed(step, at: clock.now)
     }
     for message in step.outgoing { send(message) }
     for check in step.checks { verify(check, replica.verifier) }

@@ -52,7 +52,7 @@ package struct Replica<State: ChainState>: Sendable {
   package mutating func step(_ inputs: [ReplicaInput], now: Timestamp)
     async throws(NodeFailure) -> Step
   {
-    var step = Step()
+    var step = Step(began: now)
     for (index, input) in inputs.enumerated() {
       do throws(NodeFailure) { try await take(input, now, &step) } catch {
         // The calls behind it are in the pool when the node answers all that wait.
@@ -80,6 +80,11 @@ package struct Replica<State: ChainState>: Sendable {
     }
     step.batch.snapshot = retention.snapshot(after: step.decided)
     return step
+  }
+
+  /// The step is durable, at `now`.
+  package mutating func committed(_ step: Step, at now: Timestamp) {
+    if !step.decided.isEmpty { core.executed(from: step.began, until: now) }
   }
 
   /// Whether a body could be made at once, so that the node should step again without waiting.

@@ -71,8 +71,8 @@ package struct RunSettings: Sendable {
 
   /// Blocks to keep below the newest snapshot; nil for all.
   var keepBlocks: UInt64?
-  /// What the nodes' processors need; nothing unless a run is about load.
-  var service = ServiceTimes.none
+  /// What the nodes' processors need; nothing unless a run is about that.
+  package var service = ServiceTimes.none
   /// Microseconds between two faults of nodes, and between two of the network.
   var faultPause: ClosedRange<Int64> = 150_000...1_800_000
   var networkPause: ClosedRange<Int64> = 200_000...2_500_000

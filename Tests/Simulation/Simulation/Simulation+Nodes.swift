@@ -140,7 +140,8 @@ extension Simulation {
     node.state = .committing(step)
     if settings.planted.contains(.sendBeforeSync) && node.isHonest { release(step, of: node) }
     let pause = step.batch.isEmpty ? 0 : random.int(settings.sync)
-    let work = settings.service.step
+    let closes = step.decided.contains { !$0.execution.closes.isEmpty }
+    let work = settings.service.step + (closes ? settings.service.close : 0)
     node.processor.interrupt(for: work, at: time)
     events.push(.commit(node.index, life: node.life), at: time + work + pause)
   }
@@ -165,6 +166,7 @@ extension Simulation {
       return
     }
     node.state = .running
+    node.replica?.committed(step, at: clock(of: node))
     if isPlanned {
       crash(node)
       return

@@ -81,4 +81,15 @@ struct SeedRange: CustomTestStringConvertible, Sendable {
     #expect(counts.crashes == 0 && counts.retries == 0)
     #expect(counts.blocks > 10 && counts.acknowledged > 10)
   }
+
+  /// Nor is one where each close keeps every node busy for longer than any timer, 400 and 600 ms:
+  /// the view's time stands still for it.
+  @Test func aLongCloseSkipsNoView() async {
+    var settings = RunSettings(calm: 4, seed: 5)
+    settings.service = ServiceTimes(entry: 0, step: 0, close: 1_500_000)
+    let run = Simulation(settings)
+    await run.run()
+    #expect(run.violation == nil)
+    #expect(run.counts.nullified == 0 && run.counts.intervals > 2)
+  }
 }

@@ -80,10 +80,13 @@ package struct ServiceTimes: Hashable, Sendable {
   package var entry: Int64
   /// A step of the replica with its commit and its messages, whatever is in it.
   package var step: Int64
+  /// A step that closes intervals, besides.
+  package var close: Int64
 
-  package init(entry: Int64, step: Int64) {
+  package init(entry: Int64, step: Int64, close: Int64 = 0) {
     self.entry = entry
     self.step = step
+    self.close = close
   }
 
   static let none = ServiceTimes(entry: 0, step: 0)
