@@ -51,7 +51,7 @@ extension ConsensusCore {
     guard next > view else { return }
     view = next
     viewEntered = now
-    executing = 0
+    executedUntil = nil
     buildingView = nil
     retryAt = nil
     proposalSeen = rounds[next]?.proposal == nil ? nil : now

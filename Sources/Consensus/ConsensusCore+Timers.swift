@@ -37,21 +37,17 @@ extension ConsensusCore {
     if fetchAt == nil { fetch(Lack(from: view, blocks: []), &effects) }
   }
 
-  /// This node has executed final blocks from `start` until `end`, a step and its commit, and heard
-  /// nothing meanwhile: the view's time stands still for as long (rule 1).
-  package mutating func executed(from start: Timestamp, until end: Timestamp) {
-    executing += max(0, end.microseconds - start.microseconds)
-  }
+  /// This node has executed final blocks until `end`, the commit and all that followed included,
+  /// and has heard nothing meanwhile: the view's time begins anew (rule 1).
+  package mutating func finishedExecuting(at end: Timestamp) { executedUntil = end }
 
   /// When this view's time is over: the leader's for a proposal, then everyone's to certify it.
   private var deadline: Timestamp {
     let since = reason(toPropose: false)
-    if let proposalSeen {
-      let start = min(since, proposalSeen).microseconds
-      return Timestamp(microseconds: start + 3 * delta + executing)
-    }
-    if isLeaderSilent { return since }
-    return Timestamp(microseconds: since.microseconds + 2 * delta + executing)
+    if proposalSeen == nil, isLeaderSilent { return since }
+    let seen = proposalSeen.map { min(since, $0) }
+    let start = max(seen ?? since, executedUntil ?? viewEntered)
+    return Timestamp(microseconds: start.microseconds + (seen == nil ? 2 : 3) * delta)
   }
 
   /// The leader has sent no vote for a whole round of leaders while a quorum did (rule 1).

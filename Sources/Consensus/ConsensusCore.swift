@@ -39,8 +39,8 @@ package struct ConsensusCore: Sendable {
   /// The view whose body was asked for and has not come yet.
   var buildingView: UInt64?
   var viewEntered: Timestamp
-  /// For how long this node has executed blocks since, µs of chain time.
-  var executing: Int64 = 0
+  /// Until when this node has executed final blocks, if it has since.
+  var executedUntil: Timestamp?
   /// When the leader's proposal for this view came.
   var proposalSeen: Timestamp?
   /// When to send the own nullify again (rule 8).
@@ -165,6 +165,7 @@ package struct ConsensusCore: Sendable {
     proofWantedSince = proofWantedSince?.earlier(by: shift)
     contentExecuted = contentExecuted.earlier(by: shift)
     viewEntered = viewEntered.earlier(by: shift)
+    executedUntil = executedUntil?.earlier(by: shift)
     proposalSeen = proposalSeen?.earlier(by: shift)
     retryAt = retryAt?.earlier(by: shift)
     fetchAt = fetchAt?.earlier(by: shift)

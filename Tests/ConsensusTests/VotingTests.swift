@@ -40,22 +40,41 @@ import Testing
     #expect(made == ["persist block", "broadcast notarize"])
   }
 
-  /// A leader has 2Δ, 400 ms, and as long as this node executed blocks in the view; in the next
-  /// view as long as in any, and twice that behind one that was skipped.
-  @Test func aViewsTimeStandsStillWhileTheNodeExecutes() throws {
+  /// A leader has 2Δ, 400 ms, from when there is work, or from when this node has executed blocks
+  /// in the view; in the next view as long as in any, twice that behind one that was skipped.
+  @Test func aViewsTimeBeginsAnewWhenTheNodeHasExecuted() throws {
     var core = core()
     func isSkipped(at time: Int64) throws -> Bool {
       try core.names(.tick, at: later(time)).contains("broadcast nullify")
     }
     _ = try core.effects(.start, at: later(0))
     _ = try core.effects(.work(isPending: true), at: later(0))
-    core.executed(from: later(100_000), until: later(400_000))
+    core.finishedExecuting(at: later(300_000))
     #expect(try !isSkipped(at: 699_999))
     #expect(try isSkipped(at: 700_000))
     let skipped = certificate(.nullify(epoch: 1, view: 1))
     _ = try core.effects(.certificate(skipped), at: later(800_000))
     #expect(try !isSkipped(at: 1_599_999))
     #expect(try isSkipped(at: 1_600_000))
+  }
+
+  /// What was executed before there was work changes nothing; and a proposal has 3Δ from when it
+  /// came, or from when the node had executed.
+  @Test func aProposalsTimeBeginsAnewToo() throws {
+    for (executed, skipped) in [(0, 700_000), (90_000, 700_000), (500_000, 1_100_000)] {
+      var core = core()
+      func isSkipped(at time: Int) throws -> Bool {
+        try core.names(.tick, at: later(Int64(time))).contains("broadcast nullify")
+      }
+      _ = try core.effects(.start, at: later(0))
+      core.finishedExecuting(at: later(Int64(min(executed, 90_000))))
+      _ = try core.effects(.work(isPending: true), at: later(100_000))
+      #expect(try !isSkipped(at: 499_999))
+      _ = try core.effects(proposal(block(view: 1, on: genesis)), at: later(499_999))
+      if executed > 90_000 { core.finishedExecuting(at: later(Int64(executed))) }
+      #expect(try !isSkipped(at: skipped - 1))
+      #expect(try isSkipped(at: skipped))
+    }
   }
 
   private static let faults: [(String, @Sendable (inout BlockHeader) -> Void)] = [

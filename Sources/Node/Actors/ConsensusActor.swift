@@ -112,7 +112,6 @@ package actor ConsensusActor<Publisher: ChainPublisher>: OnChainThread {
         throw error
       }
       watch.committed()
-      replica.committed(step, at: clock.now)
     }
     for message in step.outgoing { send(message) }
     for check in step.checks { verify(check, replica.verifier) }
@@ -127,6 +126,7 @@ package actor ConsensusActor<Publisher: ChainPublisher>: OnChainThread {
     if step.batch.snapshot != nil, let oldest = replica.oldestKept {
       try await writer.prune(below: oldest)
     }
+    replica.finished(step, at: clock.now)
   }
 
   private func send(_ outgoing: Outgoing) {

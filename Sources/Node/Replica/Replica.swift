@@ -52,7 +52,7 @@ package struct Replica<State: ChainState>: Sendable {
   package mutating func step(_ inputs: [ReplicaInput], now: Timestamp)
     async throws(NodeFailure) -> Step
   {
-    var step = Step(began: now)
+    var step = Step()
     for (index, input) in inputs.enumerated() {
       do throws(NodeFailure) { try await take(input, now, &step) } catch {
         // The calls behind it are in the pool when the node answers all that wait.
@@ -82,9 +82,10 @@ package struct Replica<State: ChainState>: Sendable {
     return step
   }
 
-  /// The step is durable, at `now`.
-  package mutating func committed(_ step: Step, at now: Timestamp) {
-    if !step.decided.isEmpty { core.executed(from: step.began, until: now) }
+  /// All that the step asked for is done, at `now`: whoever drives a replica says so before the
+  /// next step.
+  package mutating func finished(_ step: Step, at now: Timestamp) {
+    if !step.decided.isEmpty { core.finishedExecuting(at: now) }
   }
 
   /// Whether a body could be made at once, so that the node should step again without waiting.

@@ -57,8 +57,6 @@ package struct Decided: Sendable {
 
 /// What came of a step. `batch` is made durable as a whole before anything else of it is done.
 package struct Step: Sendable {
-  /// When it took its inputs, chain time.
-  package let began: Timestamp
   package var batch = CommitBatch()
   package var outgoing: [Outgoing] = []
   package var checks: [BlockCheck] = []

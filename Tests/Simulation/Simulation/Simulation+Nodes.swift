@@ -166,7 +166,7 @@ extension Simulation {
       return
     }
     node.state = .running
-    node.replica?.committed(step, at: clock(of: node))
+    node.replica?.finished(step, at: clock(of: node))
     if isPlanned {
       crash(node)
       return

@@ -82,8 +82,8 @@ struct SeedRange: CustomTestStringConvertible, Sendable {
     #expect(counts.blocks > 10 && counts.acknowledged > 10)
   }
 
-  /// Nor is one where each close keeps every node busy for longer than any timer, 400 and 600 ms:
-  /// the view's time stands still for it.
+  /// Nor where each close keeps every node busy for longer than any timer, 400 and 600 ms: the
+  /// view's time begins anew behind it.
   @Test func aLongCloseSkipsNoView() async {
     var settings = RunSettings(calm: 4, seed: 5)
     settings.service = ServiceTimes(entry: 0, step: 0, close: 1_500_000)

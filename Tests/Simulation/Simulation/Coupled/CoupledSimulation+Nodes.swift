@@ -192,6 +192,7 @@ extension CoupledSimulation {
       return
     }
     node.stage = .running
+    node.replica?.finished(step, at: clock(of: node.process))
     if case .backbone(let place) = node.place {
       release(step, of: backbones[place])
       reconsider(backbones[place])

@@ -14,7 +14,7 @@ extension PlantedLaneBug {
     settings.healSeconds = 20
     if self == .carriesBeforeSync {
       // It takes a crash in a commit, and a lane that was empty before it.
-      settings.crashPermille = 50
+      settings.crashPermille = 100
       settings.clientPause = 2000
       settings.sync = 200...20_000
     }
