@@ -14,9 +14,9 @@ extension LoadGrid {
     let seconds = left / 1_000_000 + 1
     guard seconds <= LoadLimits.readableSeconds else {
       throw LoadFailure(
-        "the meters on \(name) can read nothing before the interval has ended in which they were "
-          + "registered, in \(seconds) s; wait, or let time pass faster: load prepare "
-          + "--interval-seconds 60 --chain-rate 60")
+        "the meters on \(name) are registered, and can read nothing before the interval has ended "
+          + "in which they were, in \(seconds) s: run the same again then, or let time pass "
+          + "faster: load prepare --interval-seconds 60 --chain-rate 60")
     }
     say("\(name): waiting for the first interval to end …")
     await Monotonic.sleep(until: now + left)

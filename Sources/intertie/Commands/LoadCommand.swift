@@ -108,7 +108,7 @@ struct LoadCommand: AsyncParsableCommand {
         File to write the report to as JSON, units in the names; an older one is replaced.
         """)
     var json: String?
-    @Option(help: "The same as CSV, a line for each kind.") var csv: String?
+    @Option(help: "A line for each kind of item, as CSV.") var csv: String?
 
     func validate() throws {
       guard rate == nil || !closed else { throw ValidationError("--rate or --closed, not both") }
