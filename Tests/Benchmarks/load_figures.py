@@ -184,10 +184,11 @@ def soak(folder: pathlib.Path, seconds: int) -> None:
     print(f"\nThe p99 of a second, median of all seconds: {early / 1000:.1f} ms in the first half, "
           f"{late / 1000:.1f} ms in the second; a bare verification meanwhile: {faster:.1f} and "
           f"{slower:.1f} µs.")
-    demand(late / slower <= 1.1 * early / faster + 50, "p99 of the second half, in verifications")
-    spent = [watch.spent(*part)[0] / bare for part, bare
-             in (((begin, middle), faster), ((middle, end), slower))]
-    demand(spent[1] <= 1.1 * spent[0], "CPU of the second half, in verifications")
+    # A machine that slows down does not slow all work in proportion: what grows, grows by both.
+    pace = max(1, slower / faster)
+    demand(late <= pace * (1.1 * early + 5000), "p99 of the second half")
+    spent = [watch.spent(*part)[0] for part in ((begin, middle), (middle, end))]
+    demand(spent[1] <= pace * 1.1 * spent[0], "CPU of the second half")
     demand(watch.resident(end) <= 1.2 * watch.resident(middle), "memory of the second half")
     growth = (watch.disk(end) - watch.disk(begin)) / report.kind("readings")["applied"]
     print(f"The database grew by {growth:.0f} MB a million readings, the other items included.")
