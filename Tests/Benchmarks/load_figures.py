@@ -184,7 +184,8 @@ def soak(folder: pathlib.Path, seconds: int) -> None:
     print(f"\nThe p99 of a second, median of all seconds: {early / 1000:.1f} ms in the first half, "
           f"{late / 1000:.1f} ms in the second; a bare verification meanwhile: {faster:.1f} and "
           f"{slower:.1f} µs.")
-    # A machine that slows down does not slow all work in proportion: what grows, grows by both.
+    # A slower machine explains some growth; a faster one is no reason to ask for less, since not all
+    # of a node's work follows the verifications.
     pace = max(1, slower / faster)
     demand(late <= pace * (1.1 * early + 5000), "p99 of the second half")
     spent = [watch.spent(*part)[0] for part in ((begin, middle), (middle, end))]
