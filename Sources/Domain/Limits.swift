@@ -75,14 +75,18 @@ package enum Limits {
   package static let gatheredEntries = 64
   /// Milliseconds in which the chain works off a full inbox; see `InboxSize`.
   package static let inboxMilliseconds: Int64 = 1000
-  /// Of so many places of the inbox one is there for commands besides, and bytes, so that a flood
-  /// of readings cannot shut members out.
-  package static let inboxPlacesPerCommandPlace = 4
-  package static let inboxCommandBytes = 16 << 20
+  /// Of so many places of the inbox readings have one of their own, and so have commands, and
+  /// bytes: neither a flood of readings nor one of commands can shut the other out.
+  package static let inboxPlacesPerOwnPlace = 4
+  package static let inboxOwnBytes = 16 << 20
   /// Calls, and batches of readings, that these entries may belong to: each keeps a stream and a
-  /// task besides; and calls beyond these that only commands may make.
+  /// task besides; and calls of its own that each of the two has.
   package static let inboxCalls = 1 << 12
-  package static let inboxCommandCalls = 1 << 10
+  package static let inboxOwnCalls = 1 << 10
+  /// Places and calls of deliveries and reports: no flood keeps other chains' packets out.
+  package static let inboxProofs = 64
+  /// Of so many entries of a block one is there for readings, however many commands wait.
+  package static let blockEntriesPerReading = 4
   /// Milliseconds for which readings wait for room in the inbox.
   package static let patienceMilliseconds: Int64 = 1500
   /// Milliseconds after which a client for which the inbox had no room may come again: at least the

@@ -36,9 +36,24 @@ package struct AcknowledgedItems: Sendable {
     package var rejection: Rejection?
   }
 
+  /// Of each kind, acknowledged items that each had the same chance to be among these (reservoir
+  /// sampling).
+  private struct Reservoir {
+    var seen = 0
+    var samples: [Sample] = []
+
+    mutating func offer(_ sample: Sample, _ draws: inout LoadDraws) {
+      seen += 1
+      guard samples.count == LoadLimits.samples else { return samples.append(sample) }
+      let place = draws.below(seen)
+      if place < samples.count { samples[place] = sample }
+    }
+  }
+
   package private(set) var blocks: [UInt64: Sum] = [:]
   package private(set) var doubts: [UInt64: Doubt] = [:]
-  package private(set) var samples: [Sample] = []
+  private var reservoirs = ItemKind.allCases.map { _ in Reservoir() }
+  package var samples: [Sample] { reservoirs.flatMap(\.samples) }
   /// Items that a block has, and those of them that it applied.
   package private(set) var acknowledged = 0
   package private(set) var applied = 0
@@ -46,7 +61,6 @@ package struct AcknowledgedItems: Sendable {
   package private(set) var faults = LoadFaults()
   /// Doubtful items beyond the limit: the check cannot tell any more.
   package private(set) var forgotten = 0
-  private var seen = 0
   private var draws: LoadDraws
 
   package init(draws: LoadDraws) { self.draws = draws }
@@ -56,20 +70,15 @@ package struct AcknowledgedItems: Sendable {
 
   /// An answer to an item that was never in doubt. Without a block (height 0) it must not be on
   /// the chain.
-  package mutating func note(_ mark: UInt64, height: UInt64, rejection: Rejection?) {
+  package mutating func note(
+    _ mark: UInt64, _ kind: ItemKind, height: UInt64, rejection: Rejection?
+  ) {
     guard height > 0 else { return }
     acknowledged += 1
     if rejection == nil { applied += 1 }
     blocks[height, default: Sum()].add(mark)
-    // Reservoir sampling: each item has the same chance.
-    seen += 1
-    let sample = Sample(mark: mark, height: height, rejection: rejection)
-    if samples.count < LoadLimits.samples {
-      samples.append(sample)
-    } else {
-      let place = draws.below(seen)
-      if place < samples.count { samples[place] = sample }
-    }
+    reservoirs[kind.rawValue].offer(
+      Sample(mark: mark, height: height, rejection: rejection), &draws)
   }
 
   package mutating func fault(_ text: String) { faults.add(text) }

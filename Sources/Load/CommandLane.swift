@@ -198,7 +198,7 @@ package actor CommandLane {
         if call.isDoubtful {
           acknowledged.settle(mark, height: result.height, rejection: reason)
         } else {
-          acknowledged.note(mark, height: result.height, rejection: reason)
+          acknowledged.note(mark, command.kind, height: result.height, rejection: reason)
         }
       }
     }

@@ -209,7 +209,7 @@ package actor ReadingLane {
         if item.isDoubtful {
           acknowledged.settle(item.mark, height: result.height, rejection: result.reason)
         } else {
-          acknowledged.note(item.mark, height: result.height, rejection: result.reason)
+          acknowledged.note(item.mark, .reading, height: result.height, rejection: result.reason)
         }
       }
     }

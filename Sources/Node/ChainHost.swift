@@ -179,7 +179,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func submit(commands: [SignedBytes?], refusal: (Command) -> Rejection?)
     async throws(NodeFailure) -> [EntryResult]
   {
-    let admission = try admit(Reservation(for: commands, isForCommands: true))
+    let admission = try admit(Reservation(of: commands, for: .commands))
     var batch = SubmissionBatch(count: commands.count)
     let now = clock.now
     for (index, signed) in commands.enumerated() {
@@ -198,9 +198,7 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   func submit(
     proof kind: EntryKind, _ signed: SignedBytes
   ) async throws(NodeFailure) -> EntryResult {
-    // Among the commands, since it cannot wait in the line: a flood of readings must not keep other
-    // chains' packets out.
-    let admission = try admit(Reservation(for: [signed], isForCommands: true))
+    let admission = try admit(Reservation(of: [signed], for: .proofs))
     var batch = SubmissionBatch(count: 1)
     do throws(Rejection) {
       let entry = try verifier.parse(kind: kind, signed)
@@ -219,17 +217,17 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   /// it throws `busy`.
   func admit(_ places: Reservation) throws(NodeFailure) -> Admission {
     let watch = CallWatch(metrics)
-    try take(places, inbox.reserve(places, at: monotonic()))
+    try take(places, inbox.reserve(places, at: monotonic()), watch)
     return Admission(places: places, watch: watch)
   }
 
   /// The same for readings, which wait a while when there is no room.
   func admit(readings: [SignedBytes?]) async throws(NodeFailure) -> Admission {
     let watch = CallWatch(metrics)
-    let places = Reservation(for: readings, isForCommands: false)
+    let places = Reservation(of: readings, for: .readings)
     let posting = await inbox.reserve(
       places, at: monotonic(), within: .milliseconds(Limits.patienceMilliseconds))
-    try take(places, posting)
+    try take(places, posting, watch)
     return Admission(places: places, watch: watch)
   }
 
@@ -255,7 +253,9 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     let places = inbox.keep(batch.toVerify.count, of: admission.places, at: monotonic())
     defer { inbox.release(places, isChecked: true, at: monotonic()) }
     inbox.countUnderCheck(batch.toVerify.count)
+    let check = CallWatch(metrics)
     let valid = await verifier.areSigned(batch.toVerify)
+    check.verified()
     inbox.countUnderCheck(-batch.toVerify.count)
     let entries = batch.admit(signed: valid)
     guard !entries.isEmpty || batch.restsOnState else { return batch.results }
@@ -274,11 +274,13 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
     ]
   }
 
-  private func take(_ places: Reservation, _ posting: Inbox.Posting) throws(NodeFailure) {
+  private func take(
+    _ places: Reservation, _ posting: Inbox.Posting, _ watch: CallWatch
+  ) throws(NodeFailure) {
     switch posting {
-    case .accepted: return
+    case .accepted: watch.admitted()
     case .full:
-      metrics?.refuse()
+      watch.refused()
       noteRefusal()
       throw .busy(
         "the node has \(inbox.depth) entries waiting; try again in a moment",
@@ -310,8 +312,8 @@ package final class ChainHost<Publisher: ChainPublisher>: Sendable {
   /// What `body` reads from a core's actor, told once every block that it can have seen is durable.
   func settled<T: Sendable>(_ body: () async -> T) async throws(NodeFailure) -> T {
     let value = await body()
-    let nothing = Reservation(entries: 0, bytes: 0, isForCommands: true)
-    try take(nothing, inbox.reserve(nothing, at: monotonic()))
+    let nothing = Reservation(entries: 0, bytes: 0, for: .commands)
+    try take(nothing, inbox.reserve(nothing, at: monotonic()), CallWatch(metrics))
     defer { inbox.release(nothing, isChecked: false, at: monotonic()) }
     _ = try await commit([])
     return value

@@ -9,9 +9,11 @@ package struct StoreWriter: Sendable {
 
   package init(_ store: Store) { self.store = store }
 
-  /// Returns when `batch` is durable as a whole.
-  package func commit(_ batch: CommitBatch) async throws(NodeFailure) {
-    try await perform { try $0.commit(batch) }
+  /// Returns when `batch` is durable as a whole, with the time that the disk took; see
+  /// `Store.timedCommit`.
+  @discardableResult
+  package func commit(_ batch: CommitBatch) async throws(NodeFailure) -> Duration {
+    try await perform { try $0.timedCommit(batch) }
   }
 
   /// Drops bodies, trades and history below `height`; headers and what proves them stay.
@@ -19,11 +21,11 @@ package struct StoreWriter: Sendable {
     try await perform { _ = try $0.prune(below: height) }
   }
 
-  private func perform(_ work: @escaping @Sendable (Store) throws -> Void)
+  private func perform<T: Sendable>(_ work: @escaping @Sendable (Store) throws -> T)
     async
-    throws(NodeFailure)
+    throws(NodeFailure) -> T
   {
-    let result: Result<Void, NodeFailure> = await withCheckedContinuation { continuation in
+    let result: Result<T, NodeFailure> = await withCheckedContinuation { continuation in
       thread.run { [store] in
         continuation.resume(
           returning: Result { () throws(NodeFailure) in
@@ -31,6 +33,6 @@ package struct StoreWriter: Sendable {
           })
       }
     }
-    try result.get()
+    return try result.get()
   }
 }

@@ -165,15 +165,23 @@ package final class Store: Sendable {
     }
   }
 
-  /// Runs one transaction; when it throws, nothing of it stays, on the disk or in `tails`.
+  /// Runs one transaction; when it throws, nothing of it stays, on the disk or in `tails`. Returns
+  /// how long its COMMIT took.
+  @discardableResult
   func write(_ purpose: String, _ body: (Database, inout Tails) throws -> Void)
-    throws(StorageFailure)
+    throws(StorageFailure) -> Duration
   {
     try writer.withLock { (writer) throws(StorageFailure) in
       if let failure = writer.failure { throw failure }
       do {
-        try pool.write { db in try body(db, &writer.tails) }
+        var prepared = ContinuousClock.now
+        try pool.write { db in
+          try body(db, &writer.tails)
+          prepared = .now
+        }
+        let time = ContinuousClock.now - prepared
         published.withLock { $0.follow(&writer.tails) }
+        return time
       } catch {
         published.withLock { writer.tails.restore(from: $0) }
         let failure = StorageFailure(error, while: purpose, path: path)

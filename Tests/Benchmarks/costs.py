@@ -31,6 +31,8 @@ STAGES = [
     ("hashes", r"[Ss][Hh][Aa]256|6Digest"),
     ("TLS, HTTP/2, gRPC", r"NIO|GRPC|BoringSSL"),
 ]
+# Threads and loops that run everything alike: they say nothing of what is run.
+RUNNERS = re.compile(r"NIOThreadPool|8NIOThread|SelectableEventLoop|MultiThreadedEventLoop|ThreadOps")
 WORK = {
     "reading, 500 in a message": ["--batch", 500, "--mix", "readings=100"],
     "reading, 25 in a message": ["--batch", 25, "--mix", "readings=100"],
@@ -47,15 +49,13 @@ def shares(data: pathlib.Path, begin: float, end: float) -> dict[str, float]:
     counts: dict[str, int] = {}
     for sample in re.split(r"\n\n+", text.strip()):
         stage = "runtime, kernel, the rest"
-        frames = sample.splitlines()
-        for frame in frames[1:]:
+        for frame in sample.splitlines()[1:]:
+            if RUNNERS.search(frame):
+                continue
             found = next((name for name, pattern in STAGES if re.search(pattern, frame)), None)
             if found:
                 stage = found
                 break
-        else:
-            if frames[0].startswith("NIO"):
-                stage = "TLS, HTTP/2, gRPC"
         counts[stage] = counts.get(stage, 0) + 1
     total = sum(counts.values())
     return {stage: count / total for stage, count in counts.items()}

@@ -64,7 +64,12 @@ import Testing
     #expect(after["intertie_finality_seconds_count{chain=\"grid\"}"] == tip)
     #expect(after["intertie_block_entries_sum{chain=\"grid\"}"] == "4")
     #expect(after["intertie_submit_seconds_count{chain=\"grid\"}"] == "2")
-    #expect(after["intertie_commit_seconds_count{chain=\"grid\"}"] != "0")
+    for part in ["commit", "sync"] {
+      #expect(after["intertie_\(part)_seconds_count{chain=\"grid\"}"] != "0")
+    }
+    #expect(
+      after["intertie_commit_seconds_count{chain=\"grid\"}"]
+        == after["intertie_sync_seconds_count{chain=\"grid\"}"])
     #expect(after["intertie_close_seconds_count{chain=\"grid\"}"] == "1")
     #expect(after["intertie_intervals_total{chain=\"grid\"}"] == "1")
     #expect(after["intertie_trades_total{chain=\"grid\"}"] == "\(grid.view.counters.trades)")

@@ -40,7 +40,8 @@ import Testing
     let labels = Set(MetricTable.rows.flatMap(\.labels))
     #expect(
       labels == [
-        "chain", "class", "direction", "file", "flow", "kind", "reason", "stage", "version",
+        "chain", "class", "direction", "file", "flow", "kind", "outcome", "reason", "stage",
+        "version",
       ])
   }
 
@@ -85,7 +86,7 @@ import Testing
     #expect(
       alerts == [
         "NodeDown", "ChainHalted", "NoBlocks", "QuorumOutOfReach", "NotReady", "InboxFull",
-        "CommitsSlow", "ClosesLate", "MemoryHigh", "EvidenceFound", "GridFrozen", "LaneStuck",
+        "SyncsSlow", "ClosesLate", "MemoryHigh", "EvidenceFound", "GridFrozen", "LaneStuck",
       ])
   }
 }

@@ -118,6 +118,9 @@ def test_what_was_done_is_counted(node, client, operator):
 
     assert growth('intertie_commands_total{chain="grid"}') == 4
     assert growth('intertie_submit_seconds_count{chain="grid"}') == 4
+    assert growth('intertie_admission_seconds_count{chain="grid",outcome="placed"}') == 5
+    assert growth('intertie_verify_seconds_count{chain="grid"}') == 4
+    assert growth('intertie_sync_seconds_count{chain="grid"}') > 0
     rejected = {name: growth(name) for name in after if name.startswith("intertie_rejections")}
     assert {name: count for name, count in rejected.items() if count} == {
         'intertie_rejections_total{chain="grid",stage="block",reason="insufficientFunds"}': 1,

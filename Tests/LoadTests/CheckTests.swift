@@ -38,7 +38,8 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
     for (index, block) in blocks.enumerated() {
       for (place, entry) in block.enumerated() {
         items.note(
-          mark(entry), height: UInt64(index + 1), rejection: place == 1 ? .staleVersion : nil)
+          mark(entry), .reading, height: UInt64(index + 1),
+          rejection: place == 1 ? .staleVersion : nil)
       }
     }
     return [blocks[0] + [reading(9, by: stranger)], blocks[1]]
@@ -113,7 +114,7 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
 
   /// What was refused without a block must not be there.
   @Test mutating func whatWasRefusedAndIsThereIsFound() throws {
-    items.note(mark(reading(5)), height: 0, rejection: .badSignature)
+    items.note(mark(reading(5)), .reading, height: 0, rejection: .badSignature)
     #expect(items.acknowledged == 0)
     let crowds = try scan([[reading(5)]]).0.crowds
     #expect(crowds.map(\.told.count) == [0] && crowds[0].sum(without: []).count == 1)
@@ -166,7 +167,7 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
     var scan = ChainScan(items, meters: [], members: [member.publicKey])
     try scan.add(height: 1, body: block)
     #expect(scan.crowds.count == 1)
-    items.note(mark(signed), height: 1, rejection: nil)
+    items.note(mark(signed), .transfer, height: 1, rejection: nil)
     scan = ChainScan(items, meters: [], members: [member.publicKey])
     try scan.add(height: 1, body: block)
     #expect(scan.finish().isEmpty && scan.faults.count == 0)
@@ -174,10 +175,13 @@ private func body(_ entries: [SignedBytes], _ kind: EntryKind = .reading) -> [UI
 
   /// The samples are bounded, and each item has about the same chance to be one.
   @Test mutating func samplesAreBounded() {
-    for number in 1...4096 { items.note(UInt64(number), height: 1, rejection: nil) }
-    #expect(items.samples.count == LoadLimits.samples && items.blocks.count == 1)
-    let late = items.samples.count { $0.mark > 2048 }
+    // However few there are of a kind, they are among the samples.
+    for number in 5001...5003 { items.note(UInt64(number), .cross, height: 1, rejection: nil) }
+    for number in 1...4096 { items.note(UInt64(number), .reading, height: 1, rejection: nil) }
+    #expect(items.samples.count == LoadLimits.samples + 3 && items.blocks.count == 1)
+    let late = items.samples.count { (2049...4096).contains($0.mark) }
     #expect((96...160).contains(late))
+    #expect(items.samples.count { $0.mark > 5000 } == 3)
   }
 
   @Test mutating func faultsAreBounded() {

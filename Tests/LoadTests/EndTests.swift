@@ -33,7 +33,8 @@ private struct ChainTrial: Sendable {
     for (index, block) in blocks.enumerated() {
       for entry in block {
         items.note(
-          AcknowledgedItems.mark(entry.payload), height: UInt64(index + 1), rejection: nil)
+          AcknowledgedItems.mark(entry.payload), .reading, height: UInt64(index + 1),
+          rejection: nil)
       }
     }
   }
@@ -140,28 +141,6 @@ private struct ChainTrial: Sendable {
     #expect(findings.texts[0].contains("its receipt says applied"), "\(findings.texts)")
   }
 
-  /// Of transfers that were in doubt one may have arrived in the place of one that was not.
-  @Test(arguments: [
-    (0, 0, CheckFindings.Verdict.failed), (9, 0, .failed), (10, 0, .notChecked),
-    (9, 2, .notChecked), (12, 0, .passed), (8, 4, .passed), (13, 0, .failed),
-  ])
-  func transfersInDoubtDoNotHideALostOne(
-    arrived: Int, refunded: Int, verdict: CheckFindings.Verdict
-  ) {
-    var findings = CheckFindings()
-    (findings.arrived, findings.refunded) = (arrived, refunded)
-    findings.judge(departed: 10, perhaps: 2)
-    #expect(findings.verdict == verdict && findings.departed == 10)
-  }
-
-  @Test func transfersThatWereAllInDoubtHideNone() {
-    for arrived in 0...2 {
-      var findings = CheckFindings()
-      findings.arrived = arrived
-      findings.judge(departed: 0, perhaps: 2)
-      #expect(findings.isClean)
-    }
-  }
 }
 
 @Suite("How a node was under load") struct WatchTests {

@@ -37,8 +37,8 @@ import Testing
   /// An inbox tells readings and commands apart: a flood of the one does not send the other away.
   @Test func readingsAndCommandsHaveTheirOwn() {
     let inbox = Inbox(size: InboxSize(first: 512, range: 512...512))
-    let readings = Reservation(entries: 1024, bytes: 0, isForCommands: false)
-    let commands = Reservation(entries: 1, bytes: 0, isForCommands: true)
+    let readings = Reservation(entries: 1024, bytes: 0, for: .readings)
+    let commands = Reservation(entries: 1, bytes: 0, for: .commands)
     #expect(inbox.appointment(for: readings, at: 0) == 1000)
     #expect(inbox.appointment(for: readings, at: 0) == 2000)
     #expect(inbox.appointment(for: commands, at: 0) == 1000)

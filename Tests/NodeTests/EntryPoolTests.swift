@@ -64,6 +64,24 @@ final class Told: Sendable {
     #expect(pool.count == 0 && pool.takeBody(view: 2, time: now).isEmpty)
   }
 
+  /// However many commands wait, a quarter of a block, and of what a leader is offered, is there
+  /// for readings; what they leave of it is for commands again.
+  @Test(arguments: [0, 3, 30]) func aFloodOfCommandsLeavesReadingsTheirPart(count: Int) {
+    var pool = EntryPool()
+    let commands = (1...100).map { Self.command($0) }
+    let readings = (0..<count).map { Self.reading($0) }
+    pool.admit(Submission(entries: commands, answer: Told().answer), view: 1)
+    pool.admit(Submission(entries: readings, answer: Told().answer), view: 1)
+    let part = min(count, 10)
+    let wanted = commands[..<30] + readings[..<part] + commands[30..<40 - part]
+    let identities = wanted.map(\.identity)
+    #expect(pool.offers(for: 2, limit: 40).map(\.identity) == identities)
+    #expect(pool.takeBody(view: 2, time: now, limit: 40).map(\.identity) == identities)
+    let rest = pool.takeBody(view: 3, time: now)
+    #expect(Set((wanted + rest).map(\.identity)).count == 100 + count)
+    #expect(rest.count == 60 + count)
+  }
+
   @Test func theSameEntryStandsOnceAndAnswersAllWhoWait() {
     var pool = EntryPool()
     let first = Told()

@@ -139,7 +139,7 @@ import Testing
   /// and a batch larger than it is has its turn when no reading is there.
   @Test func anInboxMeasuresItself() {
     let inbox = Inbox(size: InboxSize(validators: 1))
-    let batch = Reservation(entries: 1000, bytes: 0, isForCommands: false)
+    let batch = Reservation(entries: 1000, bytes: 0, for: .readings)
     var (taken, now) = (0, Int64(0))
     while inbox.reserve(batch, at: now) == .accepted { taken += 1 }
     #expect(taken == 4)
@@ -158,7 +158,7 @@ import Testing
     #expect(inbox.reserve(batch, at: now) == .full)
     // However large the batch, commands have their places: a whole call's at least.
     let commands = Reservation(
-      entries: Limits.commandsPerSubmission, bytes: 0, isForCommands: true)
+      entries: Limits.commandsPerSubmission, bytes: 0, for: .commands)
     #expect(inbox.reserve(commands, at: now) == .accepted)
     #expect(inbox.reserve(commands, at: now) == .full)
   }
@@ -167,11 +167,11 @@ import Testing
   @Test func whatIsNotCheckedKeepsNoPlaces() {
     let inbox = Inbox(size: InboxSize(first: 1000, range: 512...1000))
     let now: Int64 = 0
-    let batch = Reservation(entries: 1000, bytes: 0, isForCommands: false)
+    let batch = Reservation(entries: 1000, bytes: 0, for: .readings)
     #expect(inbox.reserve(batch, at: now) == .accepted)
     let kept = inbox.keep(1, of: batch, at: now)
     #expect(inbox.depth == 1)
-    let rest = Reservation(entries: 999, bytes: 0, isForCommands: false)
+    let rest = Reservation(entries: 999, bytes: 0, for: .readings)
     #expect(inbox.reserve(rest, at: now) == .accepted)
     #expect(inbox.reserve(kept, at: now) == .full)
     inbox.release(rest, isChecked: false, at: now)

@@ -5,7 +5,7 @@ import Testing
 
 /// The line in which readings wait for room in the inbox.
 @Suite struct WaitingLineTests {
-  private let batch = Reservation(entries: 10, bytes: 1000, isForCommands: false)
+  private let batch = Reservation(entries: 10, bytes: 1000, for: .readings)
 
   /// One that keeps its size.
   private static func inbox(_ entries: Int, line: Int? = nil) -> Inbox {
@@ -38,7 +38,7 @@ import Testing
   @Test func callsAreServedInTheirOrder() async {
     let inbox = Self.inbox(20, line: 40)
     fill(inbox, with: 2)
-    let large = await call(inbox, Reservation(entries: 20, bytes: 0, isForCommands: false))
+    let large = await call(inbox, Reservation(entries: 20, bytes: 0, for: .readings))
     let small = await call(inbox, batch)
     #expect(inbox.waiting == 30)
     // Ten places are free: they are for the first in the line, and nobody overtakes it.
@@ -48,7 +48,7 @@ import Testing
     inbox.release(batch, isChecked: false, at: 0)
     #expect(await large.value == .accepted)
     #expect(inbox.waiting == 10)
-    inbox.release(Reservation(entries: 20, bytes: 0, isForCommands: false), isChecked: true, at: 0)
+    inbox.release(Reservation(entries: 20, bytes: 0, for: .readings), isChecked: true, at: 0)
     #expect(await small.value == .accepted)
     #expect(inbox.depth == 10)
     #expect(inbox.waiting == 0)
@@ -59,7 +59,7 @@ import Testing
     let inbox = Self.inbox(20, line: 40)
     fill(inbox, with: 2)
     let waiting = await call(inbox, batch)
-    let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
+    let command = Reservation(entries: 1, bytes: 200, for: .commands)
     #expect(inbox.reserve(command, at: 0) == .accepted)
     #expect(inbox.depth == 21)
     inbox.release(batch, isChecked: false, at: 0)
@@ -73,23 +73,54 @@ import Testing
   func commandsHaveAQuarterMore(places: Int, own: Int) {
     let inbox = Self.inbox(places)
     fill(inbox, with: places / batch.entries)
-    let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
+    let command = Reservation(entries: 1, bytes: 200, for: .commands)
     for _ in 0..<own { #expect(inbox.reserve(command, at: 0) == .accepted) }
     #expect(inbox.reserve(command, at: 0) == .full)
-    let wide = Self.inbox(Limits.inboxEntries)
-    let bytes = Limits.inboxBytes + Limits.inboxCommandBytes
-    let reading = Reservation(entries: 1, bytes: Limits.inboxBytes + 1, isForCommands: false)
-    #expect(wide.reserve(reading, at: 0) == .full)
-    let most = Reservation(entries: 1, bytes: bytes, isForCommands: true)
-    #expect(wide.reserve(most, at: 0) == .accepted)
-    #expect(wide.reserve(command, at: 0) == .full)
+  }
+
+  /// However much there is of the others.
+  @Test(arguments: CallKind.allCases) func eachKindHasBytesOfItsOwn(kind: CallKind) {
+    let inbox = Self.inbox(Limits.inboxEntries)
+    let other: CallKind = kind == .readings ? .commands : .readings
+    let tooLarge = Reservation(entries: 1, bytes: Limits.inboxBytes + 1, for: other)
+    #expect(inbox.reserve(tooLarge, at: 0) == .full)
+    let most = Reservation(entries: 1, bytes: Limits.inboxBytes, for: other)
+    #expect(inbox.reserve(most, at: 0) == .accepted)
+    let own = Reservation(entries: 1, bytes: Limits.inboxOwnBytes, for: kind)
+    #expect(inbox.reserve(own, at: 0) == .accepted)
+    #expect(inbox.reserve(Reservation(entries: 1, bytes: 1, for: kind), at: 0) == .full)
+  }
+
+  /// A flood of commands leaves readings a quarter more, and a batch of any size its turn.
+  @Test func readingsHavePlacesOfTheirOwn() async {
+    let inbox = Self.inbox(4000)
+    let command = Reservation(entries: 250, bytes: 0, for: .commands)
+    for _ in 0..<16 { #expect(inbox.reserve(command, at: 0) == .accepted) }
+    #expect(inbox.reserve(command, at: 0) == .full)
+    for _ in 0..<100 { #expect(inbox.reserve(batch, at: 0) == .accepted) }
+    #expect(inbox.reserve(batch, at: 0) == .full)
+    let waiting = await call(inbox, batch)
+    inbox.release(batch, isChecked: false, at: 0)
+    #expect(await waiting.value == .accepted)
+    #expect(inbox.depth == 5000)
+  }
+
+  /// Neither of the two floods keeps other chains' packets out.
+  @Test func proofsHavePlacesOfTheirOwn() {
+    let inbox = Self.inbox(100)
+    let one = Reservation(entries: 1, bytes: 200, for: .commands)
+    while inbox.reserve(one, at: 0) == .accepted {}
+    while inbox.reserve(batch, at: 0) == .accepted {}
+    let proof = Reservation(entries: 1, bytes: Limits.deliveryBytes, for: .proofs)
+    for _ in 0..<Limits.inboxProofs { #expect(inbox.reserve(proof, at: 0) == .accepted) }
+    #expect(inbox.reserve(proof, at: 0) == .full)
   }
 
   @Test func patienceEndsAndThoseBehindMoveUp() async {
     let inbox = Self.inbox(20, line: 40)
     fill(inbox, with: 1)
     let large = await call(
-      inbox, Reservation(entries: 20, bytes: 0, isForCommands: false), within: .milliseconds(30))
+      inbox, Reservation(entries: 20, bytes: 0, for: .readings), within: .milliseconds(30))
     let small = await call(inbox, batch)
     // There was room for the second one all the time.
     #expect(await large.value == .full)
@@ -110,7 +141,7 @@ import Testing
   @Test func theLineIsBounded() async {
     let inbox = Self.inbox(10, line: 10)
     fill(inbox, with: 1)
-    let most = Reservation(entries: 10, bytes: 0, isForCommands: false)
+    let most = Reservation(entries: 10, bytes: 0, for: .readings)
     let waiting = await call(inbox, most)
     #expect(await inbox.reserve(batch, at: 0, within: .seconds(60)) == .full)
     waiting.cancel()
@@ -129,19 +160,19 @@ import Testing
   /// Readings that come one by one leave places for commands too.
   @Test func commandsHaveCallsOfTheirOwn() {
     let inbox = Self.inbox(Limits.inboxEntries)
-    let reading = Reservation(entries: 1, bytes: 200, isForCommands: false)
+    let reading = Reservation(entries: 1, bytes: 200, for: .readings)
     var taken = 0
     while inbox.reserve(reading, at: 0) == .accepted { taken += 1 }
     #expect(taken == Limits.inboxCalls)
-    let command = Reservation(entries: 1, bytes: 200, isForCommands: true)
+    let command = Reservation(entries: 1, bytes: 200, for: .commands)
     #expect(inbox.reserve(command, at: 0) == .accepted)
   }
 
   /// However many entries are left, calls are bounded too.
   @Test func callsAreCounted() {
     let inbox = Self.inbox(Limits.inboxEntries)
-    let one = Reservation(entries: 1, bytes: 200, isForCommands: true)
-    for _ in 0..<Limits.inboxCalls + Limits.inboxCommandCalls {
+    let one = Reservation(entries: 1, bytes: 200, for: .commands)
+    for _ in 0..<Limits.inboxCalls {
       #expect(inbox.reserve(one, at: 0) == .accepted)
     }
     #expect(inbox.reserve(one, at: 0) == .full)
@@ -152,8 +183,8 @@ import Testing
   /// A batch that is larger than the inbox waits in its turn, and those behind it do not pass.
   @Test func aLargeBatchHasItsTurnAmongSmallOnes() async {
     let inbox = Self.inbox(512)
-    let small = Reservation(entries: 32, bytes: 0, isForCommands: false)
-    let large = Reservation(entries: 1024, bytes: 0, isForCommands: false)
+    let small = Reservation(entries: 32, bytes: 0, for: .readings)
+    let large = Reservation(entries: 1024, bytes: 0, for: .readings)
     for _ in 0..<16 { #expect(inbox.reserve(small, at: 0) == .accepted) }
     var before: [Task<Inbox.Posting, Never>] = []
     for _ in 0..<20 { before.append(await call(inbox, small)) }

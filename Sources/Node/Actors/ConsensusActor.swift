@@ -106,12 +106,13 @@ package actor ConsensusActor<Publisher: ChainPublisher>: OnChainThread {
     var step = try await replica.step(inputs, now: clock.now)
     watch.executed(step)
     if !step.batch.isEmpty {
-      do throws(NodeFailure) { try await writer.commit(step.batch) } catch {
+      do throws(NodeFailure) {
+        watch.committed(synced: try await writer.commit(step.batch))
+      } catch {
         // What would have answered these is not durable.
         for (answer, _) in step.answers { answer.resume(.failure(.stopped("\(error)"))) }
         throw error
       }
-      watch.committed()
     }
     for message in step.outgoing { send(message) }
     for check in step.checks { verify(check, replica.verifier) }

@@ -53,8 +53,9 @@ package struct Intake: Sendable {
 
 /// The consensus actor's inbox: bounded in entries and bytes, in order, drained whole.
 ///
-/// Clients: places are reserved before anything is checked. Commands are accepted or refused at
-/// once; readings may wait in a line, which is bounded as well, and are served in its order.
+/// Clients: places are reserved before anything is checked. Commands and proofs are accepted or
+/// refused at once; readings may wait in a line, which is bounded as well, and are served in its
+/// order.
 /// Whoever is refused sees RESOURCE_EXHAUSTED. Peers: each has a share of its own, and one that has
 /// filled it waits, alone, until the inbox is drained.
 package final class Inbox: Sendable {
@@ -74,9 +75,8 @@ package final class Inbox: Sendable {
     var shares: [PublicKey: Share] = [:]
     /// Readings that wait for room.
     var line = WaitingLine()
-    /// Of those who were refused.
-    var readings = Appointments()
-    var commands = Appointments()
+    /// Of those who were refused, by kind.
+    var refused = CallKind.allCases.map { _ in Appointments() }
     var waiter: CheckedContinuation<Void, Never>?
 
     /// Before places are taken or given back, where the time is known.
@@ -102,7 +102,7 @@ package final class Inbox: Sendable {
   /// Entries that wait, those taken out but not yet final included.
   package var depth: Int { state.withLock { $0.taken.entries } }
 
-  /// Entries that it holds at most at present, beside the commands' own places.
+  /// Entries that it holds at most at present, beside each kind's own places.
   package var capacity: Int { state.withLock { $0.size.entries } }
 
   /// Readings that wait for places.
@@ -122,7 +122,7 @@ package final class Inbox: Sendable {
       state.measure(at: now)
       let fit = state.taken.fit(wanted, of: state.size)
       if fit == .lacksPlaces { state.size.refused() }
-      guard fit == .fits, wanted.isForCommands || state.line.isEmpty else { return .full }
+      guard fit == .fits, wanted.kind != .readings || state.line.isEmpty else { return .full }
       state.taken.take(wanted)
       return .accepted
     }
@@ -169,14 +169,12 @@ package final class Inbox: Sendable {
     serve()
   }
 
-  /// After how many milliseconds a call that was refused may come again. Commands, which have
-  /// places of their own, do not wait for readings.
+  /// After how many milliseconds a call that was refused may come again. None of
+  /// the kinds, which have places of their own, waits for another.
   package func appointment(for refused: Reservation, at now: Int64) -> Int64 {
     state.withLock { state in
       let room = state.size.entries
-      return refused.isForCommands
-        ? state.commands.give(refused.entries, room: room, at: now)
-        : state.readings.give(refused.entries, room: room, at: now)
+      return state.refused[refused.kind.rawValue].give(refused.entries, room: room, at: now)
     }
   }
 
@@ -189,8 +187,7 @@ package final class Inbox: Sendable {
       state.taken.keep(count, of: places)
     }
     serve()
-    return Reservation(
-      entries: count, bytes: places.bytes, isForCommands: places.isForCommands)
+    return Reservation(entries: count, bytes: places.bytes, for: places.kind)
   }
 
   /// Gives places back: the submission was answered, or came to nothing. `isChecked`: the

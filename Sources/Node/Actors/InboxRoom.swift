@@ -18,7 +18,7 @@ package struct InboxSize: Sendable {
   /// A chain from which nothing leaves for longer stands still.
   private static let longest = 3 * usual
 
-  /// Entries that it holds, beside the commands' own places.
+  /// Entries that it holds, beside each kind's own places.
   package private(set) var entries: Int
   private let range: ClosedRange<Int>
   /// When the period began, and until when it has been counted, µs.
@@ -106,52 +106,71 @@ package struct InboxSize: Sendable {
 
 /// What is reserved of an inbox.
 struct InboxRoom {
-  private(set) var entries = 0
-  /// Those of them that are readings.
-  private var readings = 0
-  private var bytes = 0
-  private var calls = 0
+  /// Entries, their bytes, and the calls that they came in.
+  private struct Used {
+    var entries = 0
+    var bytes = 0
+    var calls = 0
+
+    mutating func add(_ places: Reservation, times: Int) {
+      entries += times * places.entries
+      bytes += times * places.bytes
+      calls += times
+    }
+  }
+
+  private var kinds = CallKind.allCases.map { _ in Used() }
+  private var all = Used()
+
+  var entries: Int { all.entries }
 
   enum Fit { case fits, lacksPlaces, lacksOther }
 
-  /// Whether there is room in an inbox of that size. Commands have places of their own, however
-  /// many readings there are; and readings have room where there are none, so that no batch is too
-  /// large.
+  /// Whether there is room in an inbox of that size. Each kind has places of its own besides,
+  /// however much there is of the others.
   func fit(_ wanted: Reservation, of size: InboxSize) -> Fit {
-    var (room, most) = (Limits.inboxBytes, Limits.inboxCalls)
-    var hasPlaces = entries + wanted.entries <= size.entries
-    if wanted.isForCommands {
-      let own = max(
-        Limits.commandsPerSubmission, size.entries / Limits.inboxPlacesPerCommandPlace)
-      hasPlaces = hasPlaces || entries - readings + wanted.entries <= own
-      room += Limits.inboxCommandBytes
-      most += Limits.inboxCommandCalls
-    } else {
-      hasPlaces = hasPlaces || readings == 0
-    }
-    guard bytes + wanted.bytes <= room, calls < most else { return .lacksOther }
+    let used = kinds[wanted.kind.rawValue]
+    let own = Self.own(wanted.kind, of: size)
+    guard
+      all.bytes + wanted.bytes <= Limits.inboxBytes || used.bytes + wanted.bytes <= own.bytes,
+      all.calls < Limits.inboxCalls || used.calls < own.calls
+    else { return .lacksOther }
+    let hasPlaces =
+      all.entries + wanted.entries <= size.entries || used.entries + wanted.entries <= own.entries
+      // No batch is too large.
+      || (wanted.kind == .readings && used.entries == 0)
     return hasPlaces ? .fits : .lacksPlaces
   }
 
-  mutating func take(_ places: Reservation) {
-    entries += places.entries
-    if !places.isForCommands { readings += places.entries }
-    bytes += places.bytes
-    calls += 1
+  /// What is there for one kind alone.
+  private static func own(_ kind: CallKind, of size: InboxSize) -> Used {
+    let part = size.entries / Limits.inboxPlacesPerOwnPlace
+    return switch kind {
+    case .readings: Used(entries: part, bytes: Limits.inboxOwnBytes, calls: Limits.inboxOwnCalls)
+    case .commands:
+      Used(
+        entries: max(Limits.commandsPerSubmission, part), bytes: Limits.inboxOwnBytes,
+        calls: Limits.inboxOwnCalls)
+    case .proofs:
+      Used(
+        entries: Limits.inboxProofs, bytes: Limits.inboxOwnBytes, calls: Limits.inboxProofs)
+    }
+  }
+
+  mutating func take(_ places: Reservation) { add(places, times: 1) }
+
+  mutating func release(_ places: Reservation) { add(places, times: -1) }
+
+  private mutating func add(_ places: Reservation, times: Int) {
+    all.add(places, times: times)
+    kinds[places.kind.rawValue].add(places, times: times)
   }
 
   /// Of `places`, which are taken, those of so many entries are kept: 1 or more, and no more than
   /// there are.
   mutating func keep(_ count: Int, of places: Reservation) {
     let rest = places.entries - count
-    entries -= rest
-    if !places.isForCommands { readings -= rest }
-  }
-
-  mutating func release(_ places: Reservation) {
-    entries -= places.entries
-    if !places.isForCommands { readings -= places.entries }
-    bytes -= places.bytes
-    calls -= 1
+    all.entries -= rest
+    kinds[places.kind.rawValue].entries -= rest
   }
 }

@@ -22,6 +22,10 @@ package final class ChainMetrics: Sendable {
   private let finality: Timer
   private let step: Timer
   private let commit: Timer
+  private let sync: Timer
+  private let placed: Timer
+  private let full: Timer
+  private let verify: Timer
   private let close: Timer
   private let pool: Gauge
   private let refused: Counter
@@ -54,6 +58,10 @@ package final class ChainMetrics: Sendable {
     finality = instruments.timer(MetricTable.Times.finality, chain)
     step = instruments.timer(MetricTable.Times.step, chain)
     commit = instruments.timer(MetricTable.Times.commit, chain)
+    sync = instruments.timer(MetricTable.Times.sync, chain)
+    placed = instruments.timer(MetricTable.Times.admission, chain, "placed")
+    full = instruments.timer(MetricTable.Times.admission, chain, "full")
+    verify = instruments.timer(MetricTable.Times.verify, chain)
     close = instruments.timer(MetricTable.Times.close, chain)
     pool = instruments.gauge(MetricTable.Queues.pool, chain)
     refused = instruments.counter(MetricTable.Queues.refused, chain)
@@ -77,7 +85,14 @@ package final class ChainMetrics: Sendable {
   // MARK: Calls
 
   /// A call found no room.
-  func refuse() { refused.increment() }
+  fileprivate func refused(in time: Duration) {
+    refused.increment()
+    full.recordNanoseconds(time.nanoseconds)
+  }
+
+  fileprivate func admitted(in time: Duration) { placed.recordNanoseconds(time.nanoseconds) }
+
+  fileprivate func verified(in time: Duration) { verify.recordNanoseconds(time.nanoseconds) }
 
   /// A call has its results. Refusals that never came into a block are counted here, the others
   /// with their block; a call without anything for a block has no time to speak of.
@@ -95,7 +110,10 @@ package final class ChainMetrics: Sendable {
     close.recordNanoseconds(time.nanoseconds)
   }
 
-  fileprivate func committed(in time: Duration) { commit.recordNanoseconds(time.nanoseconds) }
+  fileprivate func committed(in time: Duration, synced: Duration) {
+    commit.recordNanoseconds(time.nanoseconds)
+    sync.recordNanoseconds(synced.nanoseconds)
+  }
 
   fileprivate func finished(_ step: Step, in time: Duration, waiting: Int, clock: ChainClock) {
     pool.record(waiting)
@@ -156,6 +174,24 @@ struct CallWatch {
     began = metrics.map { _ in ContinuousClock.now }
   }
 
+  /// It has its places in the inbox.
+  func admitted() {
+    guard let metrics, let began else { return }
+    metrics.admitted(in: ContinuousClock.now - began)
+  }
+
+  /// There was no room for it.
+  func refused() {
+    guard let metrics, let began else { return }
+    metrics.refused(in: ContinuousClock.now - began)
+  }
+
+  /// The signatures of its entries are checked; a watch that began with that.
+  func verified() {
+    guard let metrics, let began else { return }
+    metrics.verified(in: ContinuousClock.now - began)
+  }
+
   func answered(_ results: [EntryResult]) {
     guard let metrics, let began else { return }
     metrics.answered(results, in: ContinuousClock.now - began)
@@ -181,10 +217,10 @@ struct StepWatch {
     metrics.executed(step, in: now - began)
   }
 
-  /// The step is durable.
-  func committed() {
+  /// The step is durable; for so long of that the disk was waited for.
+  func committed(synced: Duration) {
     guard let metrics, let executed else { return }
-    metrics.committed(in: ContinuousClock.now - executed)
+    metrics.committed(in: ContinuousClock.now - executed, synced: synced)
   }
 
   /// All that it asked for has left.

@@ -73,6 +73,9 @@ extension MetricTable {
       help: "Size of the database and of its write-ahead log.")
     package static let memory = MetricDescription(
       "process_resident_memory_bytes", .gauge, help: "Resident memory.")
+    package static let memoryLimit = MetricDescription(
+      "intertie_memory_limit_bytes", .gauge,
+      help: "Memory that the node may take: its control group's limit, or what the machine has.")
     package static let processor = MetricDescription(
       "process_cpu_seconds_total", .counter, scale: .microseconds,
       help: "Time on processors, user and system.")
@@ -81,6 +84,6 @@ extension MetricTable {
     package static let fileLimit = MetricDescription(
       "process_max_fds", .gauge, help: "File descriptors that may be open.")
 
-    static let rows = [build, uptime, database, memory, processor, files, fileLimit]
+    static let rows = [build, uptime, database, memoryLimit, memory, processor, files, fileLimit]
   }
 }

@@ -73,11 +73,23 @@ package enum MetricTable {
       "One step of the chain with something to store: agreement, execution, commit, publication.")
     package static let commit = row(
       "intertie_commit_seconds", "One commit to the database, its fdatasync included.")
+    package static let sync = row(
+      "intertie_sync_seconds",
+      "Of a commit, the write of SQLite's log and its fdatasync, now and then a checkpoint.")
+    package static let admission = MetricDescription(
+      "intertie_admission_seconds", .histogram(bounds: bounds), labels: ["chain", "outcome"],
+      scale: .nanoseconds,
+      help:
+        "From a client's call to its places in the inbox, or to its refusal, by outcome."
+    )
+    package static let verify = row(
+      "intertie_verify_seconds",
+      "The check of the signatures of a client's call, waiting for a thread included.")
     package static let close = row(
       "intertie_close_seconds",
       "Agreement and execution of a step that closed an interval or a coupling round.")
 
-    static let rows = [submit, finality, step, commit, close]
+    static let rows = [submit, admission, verify, finality, step, commit, sync, close]
   }
 
   /// Where the chain stands, and who keeps it.
@@ -119,7 +131,7 @@ package enum MetricTable {
       help: "Clients' entries that wait for a block or are in one that is not final.")
     package static let capacity = MetricDescription(
       "intertie_inbox_capacity_entries", .gauge, labels: chain,
-      help: "Entries that the inbox holds at present, beside the commands' own places.")
+      help: "Entries that the inbox holds at present, beside each kind's own places.")
     package static let refused = MetricDescription(
       "intertie_inbox_refused_total", .counter, labels: chain,
       help: "Calls and batches of readings that were refused because the inbox stayed full.")

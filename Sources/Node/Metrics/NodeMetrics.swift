@@ -18,6 +18,7 @@ final class NodeMetrics: Sendable {
   private let build: Gauge
   private let uptime: Gauge
   private let memory: Gauge
+  private let memoryLimit: Gauge
   private let processor: FollowingCounter
   private let files: Gauge
   private let fileLimit: Gauge
@@ -35,6 +36,7 @@ final class NodeMetrics: Sendable {
     build = instruments.gauge(MetricTable.Machine.build, Microgrid.version)
     uptime = instruments.gauge(MetricTable.Machine.uptime)
     memory = instruments.gauge(MetricTable.Machine.memory)
+    memoryLimit = instruments.gauge(MetricTable.Machine.memoryLimit)
     processor = FollowingCounter(instruments.counter(MetricTable.Machine.processor))
     files = instruments.gauge(MetricTable.Machine.files)
     fileLimit = instruments.gauge(MetricTable.Machine.fileLimit)
@@ -56,6 +58,7 @@ final class NodeMetrics: Sendable {
     let process = ProcessFigures()
     processor.follow(UInt64(process.processor))
     if let bytes = process.residentBytes { memory.record(bytes) }
+    if let limit = ProcessFigures.memoryLimit { memoryLimit.record(limit) }
     if let open = process.openFiles { files.record(open) }
     if let limit = process.fileLimit { fileLimit.record(limit) }
   }
@@ -69,8 +72,7 @@ final class NodeMetrics: Sendable {
     frozen?.record(records.count(where: \.isFrozen))
     guard let lane = node.view.lane else { return }
     let own = core.grid(node.chain)
-    grid.follow(
-      sent: lane.sent, executed: lane.received, arrived: own?.received ?? lane.sent)
+    grid.follow(sent: lane.sent, executed: lane.received, arrived: own?.received)
     self.backbone?.follow(
       sent: records.reduce(0) { $0 &+ $1.sent }, executed: records.reduce(0) { $0 &+ $1.received },
       sentHere: own?.sent ?? 0, arrived: lane.received)
@@ -145,10 +147,12 @@ private final class StandingMetrics: Sendable {
   }
 
   /// `sentHere`: of what was sent what is for the other end, all unless told; `arrived`: what of it
-  /// has been executed there.
-  func follow(sent: UInt64, executed: UInt64, sentHere: UInt64? = nil, arrived: UInt64) {
+  /// has been executed there; nil while this node does not know, since its backbone has not got to
+  /// where the grid was entered.
+  func follow(sent: UInt64, executed: UInt64, sentHere: UInt64? = nil, arrived: UInt64?) {
     self.sent?.follow(sent)
     self.executed?.follow(executed)
+    guard let arrived else { return }
     self.arrived?.follow(arrived)
     let own = sentHere ?? sent
     waiting?.record(own > arrived ? own - arrived : 0)

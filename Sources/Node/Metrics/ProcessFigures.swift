@@ -31,6 +31,23 @@ package struct ProcessFigures: Sendable {
     fileLimit = files?.split(separator: " ").dropFirst(3).first.flatMap { Int64($0) }
   }
 
+  /// Bytes of memory that this process may take: the least that one of its control groups allows
+  /// (cgroups(7), version 2), or what the machine has. Nil where the system does not tell.
+  package static let memoryLimit: Int64? = {
+    let machine = text(of: "/proc/meminfo", bytes: 128).split(separator: "\n").first
+    let total = machine?.split(separator: " ").dropFirst().first.flatMap { Int64($0) }
+    var limits = total.map { [$0 * 1024] } ?? []
+    let groups = text(of: "/proc/self/cgroup", bytes: 4096).split(separator: "\n")
+    let own = groups.first { $0.hasPrefix("0::/") }?.dropFirst(4) ?? ""
+    var path = own.split(separator: "/")
+    while true {
+      let file = (["/sys/fs/cgroup"] + path + ["memory.max"]).joined(separator: "/")
+      let limit = text(of: file, bytes: 64).split(separator: "\n").first
+      if let limit = limit.flatMap({ Int64($0) }) { limits.append(limit) }
+      if path.popLast() == nil { return limits.min() }
+    }
+  }()
+
   /// The first bytes of a file; empty when it cannot be read.
   private static func text(of path: String, bytes: Int) -> String {
     let file = open(path, O_RDONLY | O_CLOEXEC)

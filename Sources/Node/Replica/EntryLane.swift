@@ -9,10 +9,16 @@ struct BlockRoom {
   /// `limit`: entries at most.
   init(limit: Int = Limits.blockEntries) { self.limit = limit }
 
-  mutating func takes(_ entry: VerifiedEntry) -> Bool {
-    guard entries < limit, bytes + entry.encodedSize <= Limits.blockBytes else {
-      return false
-    }
+  /// The part of it that commands may fill while readings wait.
+  static func forCommands(of whole: Int) -> Int { whole - whole / Limits.blockEntriesPerReading }
+
+  /// `sparing`: only as far as it leaves the readings' part.
+  mutating func takes(_ entry: VerifiedEntry, sparing: Bool = false) -> Bool {
+    let (most, mostBytes) =
+      sparing
+      ? (Self.forCommands(of: limit), Self.forCommands(of: Limits.blockBytes))
+      : (limit, Limits.blockBytes)
+    guard entries < most, bytes + entry.encodedSize <= mostBytes else { return false }
     entries += 1
     bytes += entry.encodedSize
     return true

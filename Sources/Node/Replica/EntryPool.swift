@@ -5,10 +5,11 @@ import Domain
 ///
 /// An entry is known by its identity: handed in twice it stands here once, and all who wait for it
 /// get the one result. Commands go into a block before readings, so that a flood of readings does
-/// not make members wait. Of each of the two kinds this node's clients and every node that hands
-/// entries on have a lane, in order of arrival, and the lanes go into a block in turn, entry by
-/// entry; a node has no more entries here than its quota. So one that hands on junk delays and
-/// displaces nobody else's.
+/// not make members wait; while readings wait, a part of the block is theirs, so that a flood of
+/// commands does not make meters wait. Of each of the two kinds this node's clients and every node
+/// that hands entries on have a lane, in order of arrival, and the lanes go into a block in turn,
+/// entry by entry; a node has no more entries here than its quota. So one that hands on junk delays
+/// and displaces nobody else's.
 package struct EntryPool: Sendable {
   package init() {}
 
@@ -55,6 +56,9 @@ package struct EntryPool: Sendable {
   /// Lanes of a source.
   private static let commands = 0
   private static let readings = 1
+  /// How a block is filled: a lane at a time, and whether that leaves the readings' part.
+  private typealias Turn = (lane: Int, isSparing: Bool)
+  private static let turns: [Turn] = [(commands, true), (readings, false), (commands, false)]
   private var tickets: [UInt64: Ticket] = [:]
   private var nextTicket: UInt64 = 0
   /// By view, the identities of pooled entries in its proposal.
@@ -162,19 +166,18 @@ package struct EntryPool: Sendable {
   ) -> [VerifiedEntry] {
     var room = BlockRoom(limit: limit)
     var taken: [VerifiedEntry] = []
-    for lane in [Self.commands, Self.readings] {
-      takeInTurn(lane, &taken, &room, view: view, time: time)
-    }
+    for turn in Self.turns { takeInTurn(turn, &taken, &room, view: view, time: time) }
     compact()
     return taken
   }
 
   /// One entry of each source that has one, and again, until the block is full.
   private mutating func takeInTurn(
-    _ lane: Int, _ taken: inout [VerifiedEntry], _ room: inout BlockRoom, view: UInt64,
+    _ turn: Turn, _ taken: inout [VerifiedEntry], _ room: inout BlockRoom, view: UInt64,
     time: Timestamp
   ) {
     // The sources that are not through, and how far each has come.
+    let lane = turn.lane
     var turns = sources.indices.map { (source: $0, next: sources[$0].lanes[lane].first) }
     while !turns.isEmpty {
       var remaining = 0
@@ -185,7 +188,7 @@ package struct EntryPool: Sendable {
           guard let place = pooled[identity], place.source == source, place.view == nil,
             !place.entry.isExpired(at: time)
           else { continue }
-          guard room.takes(place.entry) else { return }
+          guard room.takes(place.entry, sparing: turn.isSparing) else { return }
           taken.append(place.entry)
           mark(identity, place, view: view)
           turns[remaining] = (source, next)
@@ -254,17 +257,18 @@ package struct EntryPool: Sendable {
     }
     var room = BlockRoom(limit: max(0, limit - offered.entries))
     var offers: [VerifiedEntry] = []
-    func offer(_ lane: inout EntryLane) {
+    func offer(_ lane: inout EntryLane, sparing: Bool) {
       while let identity = lane.nextToOffer {
         if let place = pooled[identity], place.view == nil, place.isOwn {
-          guard room.takes(place.entry) else { return }
+          guard room.takes(place.entry, sparing: sparing) else { return }
           offers.append(place.entry)
         }
         lane.offer()
       }
     }
-    offer(&sources[Self.own].lanes[Self.commands])
-    offer(&sources[Self.own].lanes[Self.readings])
+    for turn in Self.turns {
+      offer(&sources[Self.own].lanes[turn.lane], sparing: turn.isSparing)
+    }
     offered.entries += offers.count
     return offers
   }
@@ -330,18 +334,6 @@ package struct EntryPool: Sendable {
       }
     }
   }
-}
-
-extension VerifiedEntry {
-  package var isReading: Bool { content.kind == .reading }
-
-  /// The last block time at which a command may be executed; nil for a reading.
-  var expires: Timestamp? {
-    if case .command(let command) = content { command.expires } else { nil }
-  }
-
-  /// A command that may not stand in a block of that time.
-  func isExpired(at time: Timestamp) -> Bool { expires.map { $0 < time } ?? false }
 }
 
 // MARK: Invariants

@@ -1,29 +1,39 @@
 import Domain
 
+/// What a call brings. None of the kinds, however much of it comes, shuts the others out.
+package enum CallKind: Int, Hashable, Sendable, CaseIterable {
+  /// May wait in a line for places.
+  case readings
+  /// Go into a block before readings, but for the part of it that is there for those. A call that
+  /// only waits for a commit counts among them.
+  case commands
+  /// What proves itself: a delivery of packets, or a report.
+  case proofs
+}
+
 /// Places in the inbox, taken before anything is parsed or checked, and given back with the answer.
 package struct Reservation: Hashable, Sendable {
   /// 1 or more: waiting for nothing takes a place too.
   package var entries: Int
   package var bytes: Int
-  /// Commands may take places that readings may not, and go into a block before them.
-  package var isForCommands: Bool
+  package var kind: CallKind
 
-  package init(entries: Int, bytes: Int, isForCommands: Bool) {
-    self.isForCommands = isForCommands
+  package init(entries: Int, bytes: Int, for kind: CallKind) {
+    self.kind = kind
     self.entries = max(entries, 1)
     self.bytes = bytes
   }
 
   /// What a call's entries need, if all of them go into a block. Nil has no form, and needs
   /// nothing.
-  init(for entries: [SignedBytes?], isForCommands: Bool) {
+  init(of entries: [SignedBytes?], for kind: CallKind) {
     var count = 0
     var bytes = 0
     for case let entry? in entries {
       count += 1
       bytes += entry.payload.count + 128
     }
-    self.init(entries: count, bytes: bytes, isForCommands: isForCommands)
+    self.init(entries: count, bytes: bytes, for: kind)
   }
 }
 
@@ -51,4 +61,16 @@ package struct SubmissionAnswer: Sendable {
   }
 
   package func resume(_ outcome: Outcome) { take(outcome) }
+}
+
+extension VerifiedEntry {
+  package var isReading: Bool { content.kind == .reading }
+
+  /// The last block time at which a command may be executed; nil for a reading.
+  var expires: Timestamp? {
+    if case .command(let command) = content { command.expires } else { nil }
+  }
+
+  /// A command that may not stand in a block of that time.
+  func isExpired(at time: Timestamp) -> Bool { expires.map { $0 < time } ?? false }
 }

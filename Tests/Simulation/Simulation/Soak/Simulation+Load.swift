@@ -40,7 +40,7 @@ extension Simulation {
   private static func reservation(_ entries: [VerifiedEntry]) -> Reservation {
     Reservation(
       entries: entries.count, bytes: entries.reduce(0) { $0 + $1.encodedSize },
-      isForCommands: entries.contains { !$0.isReading })
+      for: entries.contains { !$0.isReading } ? .commands : .readings)
   }
 
   /// What another node hands on: as the node does, only what is not on the chain is verified.
