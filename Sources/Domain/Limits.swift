@@ -94,6 +94,8 @@ package enum Limits {
   package static let retryMilliseconds = inboxMilliseconds...(5 * inboxMilliseconds)
   /// The same of what is bounded besides, such as proofs under way: not all come at once.
   package static let briefRetryMilliseconds = inboxMilliseconds...(inboxMilliseconds * 3 / 2)
+  /// Closes of which a node tells how late they were.
+  package static let recentCloses = 32
   /// Seconds between two lines of the log about refused clients.
   package static let refusalNoticeSeconds: Int64 = 10
   /// Bytes of the inbox.

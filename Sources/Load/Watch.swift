@@ -8,8 +8,10 @@ package struct GridHealth: Hashable, Sendable, Codable {
   package var silent = 0
   /// The most entries that waited for a block.
   package var deepestQueueEntries = 0
-  /// The most that a close was late, seconds of the wall clock. A close that was due while a node
-  /// did not answer counts as late until the node was heard again, or asked for the last time.
+  /// The most that a close was late, seconds of the wall clock: from when it was due until its
+  /// block was durable on a node, as that tells, if need be after a silence. A close that was due
+  /// when a node was heard for the last time, or of which it does not tell, counts until it was
+  /// asked.
   package var latestCloseSeconds = 0.0
   /// Seconds from the load's end until nothing waited, with the nodes or to be sent again, and no
   /// close was late; none when that did not happen while answers were waited for.
@@ -20,12 +22,10 @@ package struct GridHealth: Hashable, Sendable, Codable {
   package mutating func note(queue: Int, closeLag: Double) {
     answers += 1
     deepestQueueEntries = max(deepestQueueEntries, queue)
-    latestCloseSeconds = max(latestCloseSeconds, closeLag)
+    note(closeLag: closeLag)
   }
 
-  /// A question had no answer, and a close was due for so many seconds.
-  package mutating func noteSilence(closeLag: Double) {
-    silent += 1
+  package mutating func note(closeLag: Double) {
     latestCloseSeconds = max(latestCloseSeconds, closeLag)
   }
 
@@ -42,31 +42,33 @@ package struct GridHealth: Hashable, Sendable, Codable {
   }
 }
 
-/// Since when a close is due on a node, as far as its answers tell.
+/// How late a node's closes were, as far as its answers tell.
 package struct DueClose: Hashable, Sendable {
-  /// On the `Monotonic` clock. Before the first answer a close may be due since the first question.
+  /// When the first interval that was not closed at the newest answer is to be closed, on the
+  /// `Monotonic` clock. Before the first answer a close may be due since the first question.
   private var due: Int64
-  private var isSilent = false
+  /// That interval.
+  private var next: Int64?
 
   package init(asked: Int64) { due = asked }
 
-  /// Takes an answer; for how long a close was due at most, seconds, the time without answers
-  /// included.
+  /// Takes an answer: for how long the latest close since the one before was due, seconds.
   package mutating func note(_ status: Intertie_V1_StatusResponse, at time: Int64) -> Double {
-    let rate = max(1, status.rate)
-    let gap = isSilent ? lag(at: time) : 0
-    isSilent = false
-    due = time - (status.chainTimeUs - status.nextCloseUs) / rate
-    return max(gap, Double(status.closeLagUs) / Double(rate) / 1_000_000)
+    let rate = Double(max(1, status.rate)) * 1_000_000
+    var late = Double(status.closeLagUs) / rate
+    if let next {
+      let closes = status.recentCloses.filter { $0.interval >= next }
+      late = closes.reduce(late) { max($0, Double($1.lateUs) / rate) }
+      // More than it remembers.
+      if Int64(closes.count) < status.nextClose - next { late = max(late, lag(at: time)) }
+    }
+    next = status.nextClose
+    due = time - (status.chainTimeUs - status.nextCloseUs) / max(1, status.rate)
+    return late
   }
 
-  /// A question had no answer until that time; for how long a close may be due, seconds.
-  package mutating func noteSilence(at time: Int64) -> Double {
-    isSilent = true
-    return lag(at: time)
-  }
-
-  private func lag(at time: Int64) -> Double { Double(max(0, time - due)) / 1_000_000 }
+  /// For how long a close is due at that time if none was made since the newest answer, seconds.
+  package func lag(at time: Int64) -> Double { Double(max(0, time - due)) / 1_000_000 }
 }
 
 /// Asks the nodes how they are, once a second, on the connections that carry no load.
@@ -121,6 +123,8 @@ package struct Watch: Sendable {
     var health = GridHealth()
     var heard = Monotonic.now
     var close = DueClose(asked: heard)
+    // For how long a close may be due on a node that does not answer.
+    var unheard: Double?
     while Monotonic.now - grace < end.time, !Task.isCancelled {
       let asked = Monotonic.now
       var isAtRest = false
@@ -129,8 +133,12 @@ package struct Watch: Sendable {
         heard = Monotonic.now
         let lag = Double(status.closeLagUs) / Double(max(1, status.rate)) / 1_000_000
         health.note(queue: Int(status.queueDepth), closeLag: close.note(status, at: heard))
+        unheard = nil
         isAtRest = status.queueDepth == 0 && lag < LoadLimits.closeLag && waiting() == 0
-      } catch { health.noteSilence(closeLag: close.noteSilence(at: Monotonic.now)) }
+      } catch {
+        health.silent += 1
+        unheard = close.lag(at: Monotonic.now)
+      }
       let now = Monotonic.now
       if now - max(heard, end.time) > silence { break }
       if now >= end.time, isAtRest {
@@ -144,6 +152,7 @@ package struct Watch: Sendable {
         await Monotonic.sleep(until: now + LoadLimits.endLook)
       }
     }
+    if let unheard { health.note(closeLag: unheard) }
     return health
   }
 

@@ -4,6 +4,7 @@ import Domain
 package struct GridPublisher: ChainPublisher {
   let view: ReadView
   let events: NodeEvents
+  let clock: ChainClock
   /// Ring with every block.
   let bells: [Bell]
 
@@ -30,12 +31,24 @@ package struct GridPublisher: ChainPublisher {
           stateRoot: execution.attestation.stateRoot),
         changed: execution.ledger.changed, depth: depth, orders: orders, meters: meters,
         lastInterval: records.max { $0.interval < $1.interval },
-        nextClose: pipeline.nextClose, registry: pipeline.registry, lane: pipeline.lane,
+        nextClose: pipeline.nextClose, closes: closes(before: pipeline.nextClose),
+        registry: pipeline.registry, lane: pipeline.lane,
         readings: UInt64(execution.readings),
         trades: UInt64(execution.trades.count),
         commands: UInt64(block.entries.count - execution.readings)))
     events.publish(
       header, trades: execution.trades, firstNumber: firstTrade, records: records, depth: depth)
     for bell in bells { bell.ring() }
+  }
+
+  /// Those that the block has closed, which is durable.
+  private func closes(before next: Interval) -> [CloseDelay] {
+    let now = clock.now
+    return (view.nextClose.index..<next.index).map { index in
+      let interval = Interval(index)
+      let due = clock.calendar.close(of: interval)
+      return CloseDelay(
+        interval: interval, late: max(0, now.microseconds - due.microseconds))
+    }
   }
 }

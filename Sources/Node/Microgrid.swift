@@ -66,7 +66,8 @@ package final class Microgrid: Sendable {
     let host = try ChainHost(
       configuration, on: thread, store: store, recovered: recovered,
       state: NodePipeline(bare, meter: meters, book: book, ledger: ledger, fee: fees),
-      publisher: GridPublisher(view: view, events: events, bells: backbone == nil ? [] : bells),
+      publisher: GridPublisher(
+        view: view, events: events, clock: clock, bells: backbone == nil ? [] : bells),
       registry: { view.registry },
       select: { await Self.select($0, view: view, meters: meters, time: clock.now) })
     self.host = host

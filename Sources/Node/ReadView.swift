@@ -21,6 +21,13 @@ package struct Counters: Sendable {
   package var commands: UInt64 = 0
 }
 
+/// The close of an interval, as this node has seen it.
+package struct CloseDelay: Hashable, Sendable {
+  package var interval: Interval
+  /// From when it was due until its block was durable here, µs of chain time, 0 or more.
+  package var late: Int64
+}
+
 /// What reads are answered from: brought up to date once a block, after its commit, by the
 /// consensus actor; read by anyone, without entering an actor that a block waits for.
 package final class ReadView: Sendable {
@@ -30,6 +37,7 @@ package final class ReadView: Sendable {
     var indices: [AccountID: AccountIndex]
     var depth: BookDepth
     var nextClose: Interval
+    var recentCloses: [CloseDelay] = []
     var registry: ValidatorRegistry
     /// The grid's end of its lane to the backbone; nil for a grid of its own.
     var lane: GridLane?
@@ -61,6 +69,8 @@ package final class ReadView: Sendable {
   package var tip: Tip { state.withLock { $0.tip } }
   package var depth: BookDepth { state.withLock { $0.depth } }
   package var nextClose: Interval { state.withLock { $0.nextClose } }
+  /// The newest ones since the node started, oldest first, at most `Limits.recentCloses`.
+  package var recentCloses: [CloseDelay] { state.withLock { $0.recentCloses } }
   /// As of the newest executed block.
   package var registry: ValidatorRegistry { state.withLock { $0.registry } }
   package var lane: GridLane? { state.withLock { $0.lane } }
@@ -132,6 +142,10 @@ package final class ReadView: Sendable {
         state.lastInterval = interval
       }
       state.nextClose = update.nextClose
+      if !update.closes.isEmpty {
+        state.recentCloses = Array(
+          (state.recentCloses + update.closes).suffix(Limits.recentCloses))
+      }
       state.registry = update.registry
       state.lane = update.lane
       state.counters.readings += update.readings
@@ -174,6 +188,7 @@ package struct ViewUpdate: Sendable {
   package var meters: Int?
   package var lastInterval: IntervalRecord?
   package var nextClose: Interval
+  package var closes: [CloseDelay]
   package var registry: ValidatorRegistry
   package var lane: GridLane?
   package var readings: UInt64

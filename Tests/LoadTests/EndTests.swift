@@ -149,28 +149,61 @@ private struct ChainTrial: Sendable {
     $0.rate = 2
     $0.chainTimeUs = 100_000_000
     $0.nextCloseUs = 102_000_000
+    $0.nextClose = 50
   }
 
-  @Test func aCloseThatWasDueInASilenceIsLate() {
+  /// The same when the next close is of another interval, with what the node tells of others.
+  private func status(next: Int64, _ late: (interval: Int64, us: Int64)...)
+    -> Intertie_V1_StatusResponse
+  {
+    var status = status
+    status.nextClose = next
+    status.recentCloses = late.map { close in
+      .with {
+        $0.interval = close.interval
+        $0.lateUs = close.us
+      }
+    }
+    return status
+  }
+
+  @Test func aNodeTellsHowLateItsClosesWere() {
     var close = DueClose(asked: 0)
-    #expect(close.note(status, at: 10_000_000) == 0)
-    // Due at 11 s.
-    #expect(close.noteSilence(at: 10_900_000) == 0)
-    #expect(close.noteSilence(at: 16_000_000) == 5)
-    #expect(close.note(status, at: 16_500_000) == 5.5)
-    // From then on it answers, however rarely it is asked.
-    #expect(close.note(status, at: 30_000_000) == 0)
-    var late = status
+    // What was closed before the first answer is none of the run's.
+    #expect(close.note(status(next: 50, (49, 9_000_000)), at: 10_000_000) == 0)
+    #expect(close.note(status(next: 51, (49, 9_000_000), (50, 600_000)), at: 11_500_000) == 0.3)
+    #expect(close.note(status(next: 51, (50, 600_000)), at: 11_900_000) == 0)
+    // However long it was silent.
+    let after = status(next: 53, (50, 600_000), (51, 4_000_000), (52, 200_000))
+    #expect(close.note(after, at: 20_000_000) == 2)
+    var late = after
     late.closeLagUs = 3_000_000
     #expect(close.note(late, at: 31_000_000) == 1.5)
   }
 
-  @Test func ofANodeThatNeverAnsweredNothingIsKnown() {
-    var close = DueClose(asked: 5_000_000)
-    #expect(close.noteSilence(at: 9_000_000) == 4)
-    var health = GridHealth()
-    health.noteSilence(closeLag: 4)
-    #expect(health.silent == 1 && health.answers == 0 && health.latestCloseSeconds == 4)
+  @Test func whatANodeDoesNotTellCountsUntilItWasAsked() {
+    var close = DueClose(asked: 0)
+    _ = close.note(status(next: 50), at: 10_000_000)
+    // Due at 11 s.
+    #expect(close.lag(at: 10_900_000) == 0)
+    #expect(close.lag(at: 16_000_000) == 5)
+    #expect(close.note(status(next: 52, (51, 100_000)), at: 16_500_000) == 5.5)
+    #expect(DueClose(asked: 5_000_000).lag(at: 9_000_000) == 4)
+  }
+
+  /// A node that is not there: from the first question on until the last.
+  @Test func aNodeThatIsNeverHeardIsLateAllTheTime() async throws {
+    let nobody = try LoadConnection(
+      LoadAddress(host: "127.0.0.1", port: 1, security: .plaintext))
+    let health = try await LoadConnection.use([nobody]) {
+      let end = LoadEnd()
+      end.plan(from: Monotonic.now - 1, to: Monotonic.now)
+      var watch = Watch(nodes: [nobody], end: end, grace: 240_000_000) { 0 }
+      watch.silence = 1
+      return await watch.run()
+    }
+    #expect(health.answers == 0 && health.silent > 0 && health.latestCloseSeconds > 0)
+    #expect(health.atRestAfterSeconds == nil)
   }
 
   /// An empty queue is no rest while something waits to be sent again.

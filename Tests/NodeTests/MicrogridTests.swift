@@ -107,6 +107,11 @@ import Testing
         from: calendar.firstInterval, through: last, limit: 100)
       #expect(records.map(\.interval.index) == Array(calendar.firstInterval.index...last.index))
       #expect(records.allSatisfy { $0.balance.isBalanced && $0.estimated == 2 })
+      // It tells how late each was: the last not at all.
+      let closes = grid.view.recentCloses
+      #expect(closes.map(\.interval) == records.map(\.interval))
+      let length = calendar.intervalSeconds * 1_000_000
+      #expect(closes.map(\.late) == (0...30).reversed().map { $0 * length })
     }
   }
 
@@ -168,6 +173,8 @@ import Testing
       test.clock.set(seconds: calendar.close(of: last).seconds)
       try await eventually("ten days were not caught up") { grid.view.nextClose == last.next }
       #expect(grid.view.tip.height >= UInt64(intervals / Limits.closesPerBlock))
+      #expect(grid.view.recentCloses.count == Limits.recentCloses)
+      #expect(grid.view.recentCloses.last?.interval == last)
     }
   }
 

@@ -40,6 +40,12 @@ struct StatusService: Intertie_V1_Status.SimpleServiceProtocol {
     status.nextClose = view.nextClose.index
     status.nextCloseUs = close.microseconds
     status.closeLagUs = max(0, now.microseconds - close.microseconds)
+    status.recentCloses = view.recentCloses.map { close in
+      .with {
+        $0.interval = close.interval.index
+        $0.lateUs = close.late
+      }
+    }
     status.queueDepth = UInt32(clamping: grid.queueDepth)
     status.accounts = UInt64(view.accountCount)
     status.meters = UInt64(view.meters)

@@ -307,11 +307,34 @@ package nonisolated struct Intertie_V1_StatusResponse: @unchecked Sendable {
     set {_uniqueStorage()._isAbstaining = newValue}
   }
 
+  /// The newest closes since the node started, oldest first, at most 32.
+  package var recentCloses: [Intertie_V1_CloseDelay] {
+    get {_storage._recentCloses}
+    set {_uniqueStorage()._recentCloses = newValue}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// The close of an interval.
+package nonisolated struct Intertie_V1_CloseDelay: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The interval.
+  package var interval: Int64 = 0
+
+  /// From when it was due until its block was durable on this node, microseconds of chain time.
+  package var lateUs: Int64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
 }
 
 /// Another node, as this one sees it.
@@ -527,7 +550,7 @@ nonisolated extension Intertie_V1_StatusRequest: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".StatusResponse"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}name\0\u{1}version\0\u{3}uptime_s\0\u{1}height\0\u{3}block_hash\0\u{3}state_root\0\u{3}block_time_us\0\u{3}chain_time_us\0\u{1}rate\0\u{3}interval_s\0\u{3}close_delay_s\0\u{3}open_interval\0\u{3}next_close\0\u{3}next_close_us\0\u{3}close_lag_us\0\u{1}validators\0\u{3}queue_depth\0\u{1}accounts\0\u{1}meters\0\u{1}orders\0\u{1}trades\0\u{1}readings\0\u{1}commands\0\u{1}failure\0\u{1}epoch\0\u{1}view\0\u{3}node_key\0\u{1}place\0\u{1}quorum\0\u{3}proposed_validators\0\u{1}accepted\0\u{1}peers\0\u{1}evidence\0\u{3}is_abstaining\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}chain_id\0\u{1}name\0\u{1}version\0\u{3}uptime_s\0\u{1}height\0\u{3}block_hash\0\u{3}state_root\0\u{3}block_time_us\0\u{3}chain_time_us\0\u{1}rate\0\u{3}interval_s\0\u{3}close_delay_s\0\u{3}open_interval\0\u{3}next_close\0\u{3}next_close_us\0\u{3}close_lag_us\0\u{1}validators\0\u{3}queue_depth\0\u{1}accounts\0\u{1}meters\0\u{1}orders\0\u{1}trades\0\u{1}readings\0\u{1}commands\0\u{1}failure\0\u{1}epoch\0\u{1}view\0\u{3}node_key\0\u{1}place\0\u{1}quorum\0\u{3}proposed_validators\0\u{1}accepted\0\u{1}peers\0\u{1}evidence\0\u{3}is_abstaining\0\u{3}recent_closes\0")
 
   fileprivate class _StorageClass {
     var _chainID: Data = Data()
@@ -565,6 +588,7 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
     var _peers: [Intertie_V1_PeerStatus] = []
     var _evidence: UInt64 = 0
     var _isAbstaining: Bool = false
+    var _recentCloses: [Intertie_V1_CloseDelay] = []
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -610,6 +634,7 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
       _peers = source._peers
       _evidence = source._evidence
       _isAbstaining = source._isAbstaining
+      _recentCloses = source._recentCloses
     }
   }
 
@@ -663,6 +688,7 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
         case 33: try { try decoder.decodeRepeatedMessageField(value: &_storage._peers) }()
         case 34: try { try decoder.decodeSingularUInt64Field(value: &_storage._evidence) }()
         case 35: try { try decoder.decodeSingularBoolField(value: &_storage._isAbstaining) }()
+        case 36: try { try decoder.decodeRepeatedMessageField(value: &_storage._recentCloses) }()
         default: break
         }
       }
@@ -780,6 +806,9 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
       if _storage._isAbstaining != false {
         try visitor.visitSingularBoolField(value: _storage._isAbstaining, fieldNumber: 35)
       }
+      if !_storage._recentCloses.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._recentCloses, fieldNumber: 36)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -824,10 +853,46 @@ nonisolated extension Intertie_V1_StatusResponse: SwiftProtobuf.Message, SwiftPr
         if _storage._peers != rhs_storage._peers {return false}
         if _storage._evidence != rhs_storage._evidence {return false}
         if _storage._isAbstaining != rhs_storage._isAbstaining {return false}
+        if _storage._recentCloses != rhs_storage._recentCloses {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Intertie_V1_CloseDelay: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".CloseDelay"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}interval\0\u{3}late_us\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.interval) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.lateUs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.interval != 0 {
+      try visitor.visitSingularInt64Field(value: self.interval, fieldNumber: 1)
+    }
+    if self.lateUs != 0 {
+      try visitor.visitSingularInt64Field(value: self.lateUs, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: Intertie_V1_CloseDelay, rhs: Intertie_V1_CloseDelay) -> Bool {
+    if lhs.interval != rhs.interval {return false}
+    if lhs.lateUs != rhs.lateUs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
