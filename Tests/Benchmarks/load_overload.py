@@ -178,7 +178,9 @@ class Overload:
         health = offer.report.health[0]
         rest = health["atRestAfterSeconds"]
         self.demand(rest is not None and rest <= 5, f"{name}: at rest within 5 s")
-        self.demand(health["latestCloseSeconds"] < 1, f"{name}: closes within a second")
+        # Four validators compute each close four times, on the cores of one machine.
+        most = 1 if len(self.nodes) == 1 else 2
+        self.demand(health["latestCloseSeconds"] < most, f"{name}: closes within {most} s")
 
     def compare(self, turns: dict[str, list[Offer]], most: float) -> None:
         """With the best, in turns: means, and of each turn."""
